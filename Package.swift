@@ -25,8 +25,8 @@ func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, path: "Sources/\(name)")
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)")
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude)
 }
 
 let package = Package(
@@ -59,7 +59,7 @@ let package = Package(
     tests("StorageTests", ["Storage"]),
     tests("KernelsTests", ["Kernels", "KernelsAVX2", "KernelsAVX512", "Autodiff"]),
     tests("AutodiffTests", ["Autodiff"]),
-    tests("TrainingTests", ["Training", "Autodiff", "JSON"]),
+    tests("TrainingTests", ["Training", "Autodiff", "JSON"], exclude: ["make_datasets.py"]),
     tests("TuningTests", ["Tuning", "JSON"]),
     tests("TrackingServerTests", ["TrackingServer", "Training", "Storage", "HTTP", "JSON"]),
   ],

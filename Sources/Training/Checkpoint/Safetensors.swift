@@ -1,0 +1,224 @@
+// The safetensors format: an 8-byte length, a JSON header, and the tensors' bytes, without holes. Written as the
+// reference writer does; read with everything checked, because files come from anyone.
+// Reference: github.com/huggingface/safetensors, "Format".
+
+import JSON
+
+/// Why bytes are not a safetensors file.
+public struct SafetensorsError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// What is wrong, in plain words.
+  public let description: String
+}
+
+/// One tensor of 32-bit floats, row-major.
+public struct NamedTensor: Sendable, Equatable {
+  /// Its name, as in PyTorch's `state_dict`.
+  public let name: String
+  /// Sizes of its dimensions; empty for a single number.
+  public let shape: [Int]
+  /// As many values as the shape says.
+  public let values: [Float]
+
+  /// A tensor of the given name, shape and values.
+  public init(name: String, shape: [Int], values: [Float]) {
+    self.name = name
+    self.shape = shape
+    self.values = values
+  }
+}
+
+/// Element types a file may hold, in the order in which the reference writer puts them.
+public enum TensorType: String, Sendable {
+  case u64 = "U64", i64 = "I64", f64 = "F64", c64 = "C64", f32 = "F32", u32 = "U32", i32 = "I32"
+  case bf16 = "BF16", f16 = "F16", u16 = "U16", i16 = "I16"
+  case f8e4m3 = "F8_E4M3", f8e5m2 = "F8_E5M2", i8 = "I8", u8 = "U8", bool = "BOOL"
+
+  /// Bytes of one element.
+  public var size: Int {
+    switch self {
+    case .u64, .i64, .f64, .c64: 8
+    case .f32, .u32, .i32: 4
+    case .bf16, .f16, .u16, .i16: 2
+    case .f8e4m3, .f8e5m2, .i8, .u8, .bool: 1
+    }
+  }
+}
+
+/// A safetensors file that has been checked whole.
+public struct Safetensors: Sendable {
+  /// A tensor's place in the file.
+  public struct Entry: Sendable {
+    /// Its name.
+    public let name: String
+    /// The type of its elements.
+    public let type: TensorType
+    /// Sizes of its dimensions.
+    public let shape: [Int]
+    /// Its bytes within the whole file.
+    public let range: Range<Int>
+  }
+
+  /// All tensors in the order of their bytes.
+  public let entries: [Entry]
+  /// The texts of `__metadata__`, in file order.
+  public let metadata: [(key: String, value: String)]
+  private let bytes: [UInt8]
+
+  static let headerLimit = 100_000_000
+
+  /// Checks the bytes as the format's reference reader does: header, types, shapes, sizes, no holes, no overlaps,
+  /// nothing left over.
+  public init(_ bytes: [UInt8]) throws(SafetensorsError) {
+    let data = try Self.dataOffset(bytes)
+    let header: JSON
+    do { header = try JSON.parse(Array(bytes[8..<data])) } catch {
+      throw SafetensorsError(description: "the header is not JSON: \(error.message)")
+    }
+    guard let object = header.objectValue else {
+      throw SafetensorsError(description: "the header is not an object")
+    }
+    var entries: [Entry] = []
+    var metadata: [(key: String, value: String)] = []
+    for (name, value) in object.entries {
+      if name == "__metadata__" {
+        metadata = try Self.metadata(value)
+      } else {
+        entries.append(try Self.entry(name, value, data: data, end: bytes.count))
+      }
+    }
+    entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+    var expected = data
+    for entry in entries {
+      guard entry.range.lowerBound == expected else {
+        throw SafetensorsError(description: "tensor \(entry.name) leaves a hole or overlaps the one before")
+      }
+      expected = entry.range.upperBound
+    }
+    guard expected == bytes.count else {
+      throw SafetensorsError(description: "\(bytes.count - expected) bytes belong to no tensor")
+    }
+    self.bytes = bytes
+    self.entries = entries
+    self.metadata = metadata
+  }
+
+  /// The text under a key of `__metadata__`.
+  public func metadata(_ key: String) -> String? {
+    metadata.first { $0.key == key }?.value
+  }
+
+  /// A tensor's values; throws when there is none of that name or it does not hold 32-bit floats.
+  public func tensor(_ name: String) throws(SafetensorsError) -> NamedTensor {
+    guard let entry = entries.first(where: { $0.name == name }) else {
+      throw SafetensorsError(description: "there is no tensor \(name)")
+    }
+    return try tensor(entry)
+  }
+
+  /// The values of one entry of this file.
+  public func tensor(_ entry: Entry) throws(SafetensorsError) -> NamedTensor {
+    guard entry.type == .f32 else {
+      throw SafetensorsError(description: "tensor \(entry.name) is \(entry.type.rawValue), not F32")
+    }
+    let values = [Float](unsafeUninitializedCapacity: entry.range.count / 4) { buffer, count in
+      bytes.withUnsafeBytes { source in
+        UnsafeMutableRawBufferPointer(buffer).copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: source[entry.range]))
+      }
+      count = entry.range.count / 4
+    }
+    return NamedTensor(name: entry.name, shape: entry.shape, values: values)
+  }
+
+  /// A file of the given tensors, ordered by name, and metadata in the order given.
+  public static func encode(_ tensors: [NamedTensor], metadata: [(key: String, value: String)]) -> [UInt8] {
+    let tensors = tensors.sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+    var texts: JSONObject = [:]
+    for (key, value) in metadata { texts[key] = .string(value) }
+    var header: JSONObject = ["__metadata__": .object(texts)]
+    var offset = 0
+    for tensor in tensors {
+      let end = offset + 4 * tensor.values.count
+      header[tensor.name] = [
+        "dtype": "F32", "shape": .array(tensor.shape.map { JSON($0) }),
+        "data_offsets": [JSON(offset), JSON(end)],
+      ]
+      offset = end
+    }
+    var text = JSON.object(header).encoded
+    text.append(contentsOf: repeatElement(0x20, count: (8 - text.count % 8) % 8))
+    var file: [UInt8] = []
+    file.reserveCapacity(8 + text.count + offset)
+    withUnsafeBytes(of: UInt64(text.count).littleEndian) { file.append(contentsOf: $0) }
+    file.append(contentsOf: text)
+    for tensor in tensors { tensor.values.withUnsafeBytes { file.append(contentsOf: $0) } }
+    return file
+  }
+
+  // MARK: Checks
+
+  private static func dataOffset(_ bytes: [UInt8]) throws(SafetensorsError) -> Int {
+    guard bytes.count >= 8 else { throw SafetensorsError(description: "shorter than its 8-byte length") }
+    let length = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << UInt64(8 * $1) }
+    guard length <= headerLimit else {
+      throw SafetensorsError(description: "a header of \(length) bytes is over the limit of \(headerLimit)")
+    }
+    guard Int(length) <= bytes.count - 8 else {
+      throw SafetensorsError(description: "the header of \(length) bytes ends after the file")
+    }
+    guard length > 0, bytes[8] == 0x7B else {
+      throw SafetensorsError(description: "the header does not begin with {")
+    }
+    return 8 + Int(length)
+  }
+
+  private static func metadata(_ json: JSON) throws(SafetensorsError) -> [(key: String, value: String)] {
+    guard let object = json.objectValue else {
+      throw SafetensorsError(description: "__metadata__ is not an object")
+    }
+    var texts: [(key: String, value: String)] = []
+    for (key, value) in object.entries {
+      guard let text = value.stringValue else {
+        throw SafetensorsError(description: "__metadata__.\(key) is not a string")
+      }
+      texts.append((key, text))
+    }
+    return texts
+  }
+
+  private static func entry(_ name: String, _ json: JSON, data: Int, end: Int) throws(SafetensorsError)
+    -> Entry
+  {
+    func fail(_ why: String) -> SafetensorsError { SafetensorsError(description: "tensor \(name) \(why)") }
+    guard let object = json.objectValue, object.entries.count == 3 else {
+      throw fail("must have dtype, shape and data_offsets")
+    }
+    guard let text = object["dtype"]?.stringValue, let type = TensorType(rawValue: text) else {
+      throw fail("has an unknown dtype")
+    }
+    guard let shape = object["shape"].flatMap(integers), shape.allSatisfy({ $0 >= 0 }) else {
+      throw fail("has no valid shape")
+    }
+    guard let offsets = object["data_offsets"].flatMap(integers), offsets.count == 2, offsets[0] >= 0,
+      offsets[0] <= offsets[1], offsets[1] <= end - data
+    else { throw fail("has data_offsets outside of the file") }
+    var size = type.size
+    for dimension in shape {
+      let (product, overflow) = size.multipliedReportingOverflow(by: dimension)
+      guard !overflow else { throw fail("has a shape that is too large") }
+      size = product
+    }
+    guard size == offsets[1] - offsets[0] else {
+      throw fail("has \(offsets[1] - offsets[0]) bytes, but its shape needs \(size)")
+    }
+    return Entry(name: name, type: type, shape: shape, range: data + offsets[0]..<data + offsets[1])
+  }
+
+  private static func integers(_ json: JSON) -> [Int]? {
+    guard let items = json.arrayValue else { return nil }
+    let numbers = items.compactMap { item -> Int? in
+      if case .integer(let value) = item { Int(value) } else { nil }
+    }
+    return numbers.count == items.count ? numbers : nil
+  }
+}

@@ -1,0 +1,131 @@
+// What a data set is to the trainer: examples with features and labels or targets, and where they came
+// from. Loading lives in DatasetCatalog.swift and the files beside it; cutting it into parts in Split.swift.
+
+/// The shape of thing an example is; decides defaults such as `dataset.standardize`.
+public enum DatasetKind: String, Sendable {
+  case tabular, image, text
+}
+
+/// What a data set asks to be predicted: one of its classes, or a number.
+public enum DatasetTask: String, Sendable {
+  case classification, regression
+}
+
+/// The features of all examples, row after row, as compactly as they came.
+public enum Features: Sendable {
+  /// Values as they are.
+  case floats([Float])
+  /// Bytes that stand for `byte / 255`, as pixels of 0...1.
+  case bytes([UInt8])
+
+  /// How many values there are in all rows together.
+  public var count: Int {
+    switch self {
+    case .floats(let values): values.count
+    case .bytes(let values): values.count
+    }
+  }
+
+  /// The value at `index` of the flat table.
+  public subscript(index: Int) -> Float {
+    switch self {
+    case .floats(let values): values[index]
+    case .bytes(let values): Float(values[index]) / 255
+    }
+  }
+}
+
+/// A table of examples: features row by row, with a label or a target for each.
+public struct Examples: Sendable {
+  /// Number of examples.
+  public let count: Int
+  /// Number of features of one example.
+  public let width: Int
+  /// `count * width` values.
+  public let features: Features
+  /// Class of each example, from 0; empty for regression.
+  public let labels: [Int32]
+  /// Number to predict for each example; empty for classification.
+  public let targets: [Float]
+
+  /// A table of `width` features a row; there are as many rows as labels or targets.
+  public init(width: Int, features: Features, labels: [Int32] = [], targets: [Float] = []) {
+    self.count = max(labels.count, targets.count)
+    self.width = width
+    self.features = features
+    self.labels = labels
+    self.targets = targets
+  }
+}
+
+/// What is known of a data set before it is read.
+public struct DatasetInfo: Sendable, Equatable {
+  /// The name a job asks for.
+  public let name: String
+  /// Table, pictures or text.
+  public let kind: DatasetKind
+  /// Classes or numbers.
+  public let task: DatasetTask
+  /// Whether the set brings its own test split.
+  public let hasTestSplit: Bool
+  /// Who made it and where it is from.
+  public let source: String
+  /// Under which terms it may be passed on.
+  public let license: String
+
+  /// Describes a data set without its contents.
+  public init(
+    name: String, kind: DatasetKind, task: DatasetTask, hasTestSplit: Bool = false, source: String,
+    license: String
+  ) {
+    self.name = name
+    self.kind = kind
+    self.task = task
+    self.hasTestSplit = hasTestSplit
+    self.source = source
+    self.license = license
+  }
+}
+
+/// A data set in memory.
+public struct Dataset: Sendable {
+  /// Name, kind, task, source and license.
+  public let info: DatasetInfo
+  /// Shape of one example: `[features]`, or `[channels, height, width]`.
+  public let inputShape: [Int]
+  /// Names of the classes; empty for regression.
+  public let classes: [String]
+  /// Names of the columns; empty for pictures.
+  public let columns: [String]
+  /// The examples that training and validation are cut from.
+  public let pool: Examples
+  /// The set's own test split, where it has one.
+  public let test: Examples?
+
+  /// A data set of the given parts.
+  public init(
+    info: DatasetInfo, inputShape: [Int], classes: [String] = [], columns: [String] = [], pool: Examples,
+    test: Examples? = nil
+  ) {
+    self.info = info
+    self.inputShape = inputShape
+    self.classes = classes
+    self.columns = columns
+    self.pool = pool
+    self.test = test
+  }
+
+  /// The name a job asks for.
+  public var name: String { info.name }
+
+  /// Number of examples, those of the set's own test split included.
+  public var examples: Int { pool.count + (test?.count ?? 0) }
+
+  /// How many numbers a model gives for one example: one a class, or one.
+  public var outputs: Int { info.task == .classification ? classes.count : 1 }
+
+  /// The name of feature `index`: its column's, or `feature 17`.
+  public func columnName(_ index: Int) -> String {
+    index < columns.count ? columns[index] : "feature \(index)"
+  }
+}

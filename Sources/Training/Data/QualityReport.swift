@@ -1,0 +1,156 @@
+// What a look at a data set finds before anything is trained on it. A pure function of the data set.
+
+import JSON
+
+/// Faults and figures of a data set: `GET /api/v1/datasets/{name}` shows it.
+public struct QualityReport: Sendable {
+  /// The spread of one column, or of all pixels of a set of pictures; missing values are left out.
+  public struct Range: Sendable, Equatable {
+    /// The column's name.
+    public let column: String
+    /// Smallest value.
+    public let min: Double
+    /// Largest value.
+    public let max: Double
+    /// Mean.
+    public let mean: Double
+    /// Standard deviation, dividing by the number of values.
+    public let standardDeviation: Double
+  }
+
+  /// How many feature values are not numbers.
+  public let missing: Int
+  /// Columns with one value only: they teach nothing.
+  public let constantColumns: [String]
+  /// Rows that repeat an earlier row, label or target included.
+  public let duplicateRows: Int
+  /// Examples of each class, in the order of the classes.
+  public let classBalance: [(name: String, examples: Int)]
+  /// One a column for tables, one for all pixels of pictures.
+  public let ranges: [Range]
+
+  /// Looks through all examples, those of the set's own test split included.
+  public init(_ dataset: Dataset) {
+    let parts = [dataset.pool] + (dataset.test.map { [$0] } ?? [])
+    let columns = Self.statistics(of: parts, width: dataset.pool.width)
+    missing = columns.reduce(0) { $0 + $1.missing }
+    constantColumns = columns.indices.filter { columns[$0].isConstant }.map(dataset.columnName)
+    duplicateRows = Self.duplicates(in: parts)
+    classBalance = dataset.classes.enumerated().map { index, name in
+      (name, parts.reduce(0) { $0 + $1.labels.count { $0 == Int32(index) } })
+    }
+    if dataset.info.kind == .tabular {
+      ranges = columns.enumerated().map { $1.range(named: dataset.columnName($0)) }
+    } else {
+      ranges = [columns.reduce(into: Column()) { $0.merge($1) }.range(named: "all values")]
+    }
+  }
+
+  /// The report as the API shows it.
+  public func encode() -> JSON {
+    [
+      "missing_values": JSON(missing),
+      "constant_columns": .array(constantColumns.map { JSON($0) }),
+      "duplicate_rows": JSON(duplicateRows),
+      "class_balance": .array(
+        classBalance.map { ["class": JSON($0.name), "examples": JSON($0.examples)] }),
+      "ranges": .array(
+        ranges.map {
+          [
+            "column": JSON($0.column), "min": .number($0.min), "max": .number($0.max),
+            "mean": .number($0.mean), "std": .number($0.standardDeviation),
+          ]
+        }),
+    ]
+  }
+
+  private struct Column {
+    var count = 0
+    var missing = 0
+    var sum = 0.0
+    var squares = 0.0
+    var min = Double.infinity
+    var max = -Double.infinity
+
+    var isConstant: Bool { count > 0 && min == max }
+
+    mutating func add(_ value: Double) {
+      guard !value.isNaN else {
+        missing += 1
+        return
+      }
+      count += 1
+      sum += value
+      squares += value * value
+      if value < min { min = value }
+      if value > max { max = value }
+    }
+
+    mutating func merge(_ other: Column) {
+      count += other.count
+      missing += other.missing
+      sum += other.sum
+      squares += other.squares
+      min = Swift.min(min, other.min)
+      max = Swift.max(max, other.max)
+    }
+
+    func range(named name: String) -> Range {
+      guard count > 0 else { return Range(column: name, min: 0, max: 0, mean: 0, standardDeviation: 0) }
+      let mean = sum / Double(count)
+      let variance = Swift.max(0, squares / Double(count) - mean * mean)
+      return Range(
+        column: name, min: min, max: max, mean: mean,
+        standardDeviation: isConstant ? 0 : variance.squareRoot())
+    }
+  }
+
+  private static func statistics(of parts: [Examples], width: Int) -> [Column] {
+    var columns = [Column](repeating: Column(), count: width)
+    for part in parts {
+      switch part.features {
+      case .floats(let values):
+        for row in 0..<part.count {
+          for column in 0..<width { columns[column].add(Double(values[row * width + column])) }
+        }
+      case .bytes(let values):
+        for row in 0..<part.count {
+          for column in 0..<width { columns[column].add(Double(Float(values[row * width + column]) / 255)) }
+        }
+      }
+    }
+    return columns
+  }
+
+  /// Counts rows equal to an earlier one. Rows are compared by two independent 64-bit hashes.
+  private static func duplicates(in parts: [Examples]) -> Int {
+    struct Key: Hashable {
+      let a: UInt64
+      let b: UInt64
+    }
+    var seen: Set<Key> = []
+    var total = 0
+    for part in parts {
+      total += part.count
+      for row in 0..<part.count {
+        var a: UInt64 = 0xcbf2_9ce4_8422_2325
+        var b: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func mix(_ word: UInt64) {
+          a = (a ^ word) &* 0x0000_0100_0000_01b3
+          b = (b &+ word) &* 0xBF58_476D_1CE4_E5B9
+          b ^= b >> 31
+        }
+        switch part.features {
+        case .floats(let values):
+          for index in row * part.width..<(row + 1) * part.width { mix(UInt64(values[index].bitPattern)) }
+        case .bytes(let values):
+          for index in row * part.width..<(row + 1) * part.width { mix(UInt64(values[index])) }
+        }
+        if !part.labels.isEmpty { mix(UInt64(truncatingIfNeeded: part.labels[row])) }
+        if !part.targets.isEmpty { mix(UInt64(part.targets[row].bitPattern)) }
+        seen.insert(Key(a: a, b: b))
+      }
+    }
+    return total - seen.count
+  }
+}

@@ -1,0 +1,154 @@
+// Which examples are trained on, which are evaluated while training, which once at the end: a pure function of
+// the data set, the spec and the seed. The three never share an example.
+
+/// Some examples of a table, by their row.
+struct Part: Sendable {
+  let examples: Examples
+  /// Rows in the table's own order.
+  let rows: [Int32]
+
+  var count: Int { rows.count }
+}
+
+/// A data set cut into its three parts.
+struct Split: Sendable {
+  let train: Part
+  /// Nil when nothing is set aside.
+  let validation: Part?
+  let test: Part?
+
+  init(_ dataset: Dataset, _ spec: DatasetSpec, seed: UInt64) throws(SpecError) {
+    let pool = dataset.pool
+    let count = min(pool.count, spec.limit ?? pool.count)
+    var left = Array(0..<Int32(count))
+    func take(_ size: PartSize, _ purpose: RandomPurpose) -> Part? {
+      switch size {
+      case .ownTestSplit: return dataset.test.map { Part(examples: $0, rows: Array(0..<Int32($0.count))) }
+      case .fraction(0): return nil
+      case .fraction(let share):
+        let wanted = max(1, Int((share * Double(count)).rounded()))
+        let chosen = Self.draw(min(wanted, left.count), of: left, pool, RandomStream(seed: seed, purpose))
+        let taken = Set(chosen)
+        left.removeAll { taken.contains($0) }
+        return chosen.isEmpty ? nil : Part(examples: pool, rows: chosen)
+      }
+    }
+    test = take(spec.test, .testSplit)
+    validation = take(spec.validation, .validationSplit)
+    guard !left.isEmpty else {
+      throw SpecError("dataset.validation", "leaves nothing to train on: the set has \(count) examples here")
+    }
+    train = Part(examples: pool, rows: left)
+  }
+
+  /// Draws `wanted` of the rows, of each class its share, the fractions left over going to the largest first.
+  private static func draw(_ wanted: Int, of rows: [Int32], _ examples: Examples, _ random: RandomStream)
+    -> [Int32]
+  {
+    var strata: [Int32: [Int32]] = [:]
+    for row in rows {
+      strata[examples.labels.isEmpty ? 0 : examples.labels[Int(row)], default: []].append(row)
+    }
+    var quotas: [(label: Int32, count: Int, remainder: Int)] = []
+    for label in strata.keys.sorted() {
+      let share = wanted * (strata[label]?.count ?? 0)
+      quotas.append((label, share / rows.count, share % rows.count))
+    }
+    let missing = wanted - quotas.reduce(0) { $0 + $1.count }
+    let byRemainder = quotas.indices.sorted { a, b in
+      (quotas[b].remainder, a) < (quotas[a].remainder, b)
+    }
+    for index in byRemainder.prefix(missing) { quotas[index].count += 1 }
+    var chosen: [Int32] = []
+    for (label, count, _) in quotas {
+      let stratum = strata[label] ?? []
+      let order = random.permutation(step: Int(label), count: stratum.count)
+      for position in order.prefix(count) { chosen.append(stratum[Int(position)]) }
+    }
+    return chosen.sorted()
+  }
+}
+
+/// Mean and standard deviation of each feature of the training part, to bring every part to the same scale.
+struct Standardization: Sendable {
+  let mean: [Float]
+  /// One over the standard deviation (dividing by n); 1 where a feature never changes.
+  let scale: [Float]
+
+  init(_ part: Part) {
+    let width = part.examples.width
+    var sums = [Double](repeating: 0, count: width)
+    for row in part.rows {
+      for column in 0..<width { sums[column] += Double(part.examples.features[Int(row) * width + column]) }
+    }
+    let means = sums.map { $0 / Double(part.count) }
+    var squares = [Double](repeating: 0, count: width)
+    for row in part.rows {
+      for column in 0..<width {
+        let distance = Double(part.examples.features[Int(row) * width + column]) - means[column]
+        squares[column] += distance * distance
+      }
+    }
+    mean = means.map { Float($0) }
+    scale = squares.map { $0 > 0 ? Float(1 / ($0 / Double(part.count)).squareRoot()) : 1 }
+  }
+}
+
+/// Copies rows of a part into a model's inputs, scaled.
+struct BatchFiller: Sendable {
+  let standardization: Standardization?
+
+  /// Writes the features of `rows` one after the other to `features`, which holds rows.count * width floats.
+  func fill(_ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>) {
+    let width = examples.width
+    switch examples.features {
+    case .floats(let values):
+      values.withUnsafeBufferPointer { source in
+        for (index, row) in rows.enumerated() {
+          let (from, to) = (Int(row) * width, features + index * width)
+          for column in 0..<width { to[column] = source[from + column] }
+        }
+      }
+    case .bytes(let values):
+      values.withUnsafeBufferPointer { source in
+        for (index, row) in rows.enumerated() {
+          let (from, to) = (Int(row) * width, features + index * width)
+          for column in 0..<width { to[column] = Float(source[from + column]) / 255 }
+        }
+      }
+    }
+    standardize(features, rows: rows.count, width: width)
+  }
+
+  /// Brings rows of raw features to the scale the model is trained on.
+  func standardize(_ features: UnsafeMutablePointer<Float>, rows: Int, width: Int) {
+    guard let standardization else { return }
+    standardization.mean.withUnsafeBufferPointer { mean in
+      standardization.scale.withUnsafeBufferPointer { scale in
+        for row in 0..<rows {
+          let values = features + row * width
+          for column in 0..<width { values[column] = (values[column] - mean[column]) * scale[column] }
+        }
+      }
+    }
+  }
+}
+
+/// The order in which an epoch goes through the training part: a pure function of seed and epoch.
+struct EpochOrder: Sendable {
+  let rows: [Int32]
+  let shuffle: Bool
+  let random: RandomStream
+
+  init(_ part: Part, shuffle: Bool, seed: UInt64) {
+    rows = part.rows
+    self.shuffle = shuffle
+    random = RandomStream(seed: seed, .order)
+  }
+
+  /// Rows of epoch `epoch` (from 0), in order.
+  func order(epoch: Int) -> [Int32] {
+    guard shuffle else { return rows }
+    return random.permutation(step: epoch, count: rows.count).map { rows[Int($0)] }
+  }
+}

@@ -1,0 +1,39 @@
+// Data sets that are computed: always the same points, from a fixed seed.
+
+enum SyntheticData {
+  /// Two half circles that hold each other, as scikit-learn's `make_moons`: 1,000 points, noise 0.15.
+  static func moons(_ info: DatasetInfo) -> Dataset {
+    let noise = RandomStream(seed: 1, .dataset)
+    let perClass = 500
+    var points: [Float] = []
+    for index in 0..<2 * perClass {
+      let turn = Double(index / 2) / Double(perClass - 1)
+      let (x, y) = (PortableMath.cosinePi(turn), PortableMath.sinePi(turn))
+      let moon = index % 2 == 0 ? (x, y) : (1 - x, 0.5 - y)
+      points.append(Float(moon.0 + 0.15 * noise.normal(0, 2 * index)))
+      points.append(Float(moon.1 + 0.15 * noise.normal(0, 2 * index + 1)))
+    }
+    return plane(info, points, classes: ["upper", "lower"])
+  }
+
+  /// Three arms around the origin: 1,050 points; the radius grows as the arm turns by four radians.
+  static func spirals(_ info: DatasetInfo) -> Dataset {
+    let noise = RandomStream(seed: 2, .dataset)
+    let perClass = 350
+    var points: [Float] = []
+    for index in 0..<3 * perClass {
+      let radius = Double(index / 3) / Double(perClass - 1)
+      let angle = 4 * (Double(index % 3) + radius) + 0.2 * noise.normal(0, index)
+      points.append(Float(radius * PortableMath.sinePi(angle / .pi)))
+      points.append(Float(radius * PortableMath.cosinePi(angle / .pi)))
+    }
+    return plane(info, points, classes: ["first arm", "second arm", "third arm"])
+  }
+
+  private static func plane(_ info: DatasetInfo, _ points: [Float], classes: [String]) -> Dataset {
+    let labels = (0..<points.count / 2).map { Int32($0 % classes.count) }
+    return Dataset(
+      info: info, inputShape: [2], classes: classes, columns: ["x", "y"],
+      pool: Examples(width: 2, features: .floats(points), labels: labels))
+  }
+}

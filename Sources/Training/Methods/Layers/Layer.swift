@@ -1,0 +1,20 @@
+// The layers of a model, one file each: what they are called in a job, which fields they have.
+
+import JSON
+
+/// One element of `model.layers`.
+protocol Layer: Sendable {
+  /// All fields with their values, `type` first.
+  var encoded: JSONObject { get }
+}
+
+extension MethodTable where Method == any Layer {
+  /// All layers.
+  static let layers = MethodTable(rows: [
+    Row(LinearLayer.type) { fields throws(SpecError) in try LinearLayer(fields) },
+    Row(ReluLayer.type) { _ in ReluLayer() },
+    Row(TanhLayer.type) { _ in TanhLayer() },
+    Row(DropoutLayer.type) { fields throws(SpecError) in try DropoutLayer(fields) },
+    Row(FlattenLayer.type) { _ in FlattenLayer() },
+  ])
+}

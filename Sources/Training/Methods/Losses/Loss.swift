@@ -1,0 +1,19 @@
+// What a model is trained to make small, one file each.
+
+import JSON
+
+/// A number computed from a model's outputs and the right answers; the mean over the batch.
+protocol Loss: Sendable {
+  /// All fields with their values, `type` first.
+  var encoded: JSONObject { get }
+  /// The task this loss is for.
+  var task: DatasetTask { get }
+}
+
+extension MethodTable where Method == any Loss {
+  /// All losses.
+  static let losses = MethodTable(rows: [
+    Row(CrossEntropyLoss.type) { fields throws(SpecError) in try CrossEntropyLoss(fields) },
+    Row(MeanSquaredLoss.type) { _ in MeanSquaredLoss() },
+  ])
+}

@@ -1,0 +1,32 @@
+import JSON
+
+/// Gradient descent with optional momentum. PyTorch: SGD; its first step does not dampen.
+struct Sgd: Optimizer {
+  static let type = "sgd"
+
+  let learningRate: Double
+  let momentum: Double
+  let dampening: Double
+  let nesterov: Bool
+  let weightDecay: Double
+
+  init(_ fields: FieldReader) throws(SpecError) {
+    learningRate = try fields.number("lr", .positive, default: 1e-3)
+    momentum = try fields.number("momentum", .notNegative, default: 0)
+    dampening = try fields.number("dampening", .any, default: 0)
+    nesterov = try fields.bool("nesterov", default: false)
+    weightDecay = try fields.number("weight_decay", .notNegative, default: 0)
+    if nesterov, momentum == 0 || dampening != 0 {
+      throw fields.error("nesterov", must: "false unless momentum is > 0 and dampening is 0")
+    }
+  }
+
+  var encoded: JSONObject {
+    [
+      "type": .string(Self.type), "lr": .number(learningRate), "momentum": .number(momentum),
+      "dampening": .number(dampening), "nesterov": .bool(nesterov), "weight_decay": .number(weightDecay),
+    ]
+  }
+
+  var slots: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
+}

@@ -1,0 +1,76 @@
+import JSON
+
+/// How large a part of the data is set aside.
+enum PartSize: Sendable, Equatable {
+  /// This share of the examples.
+  case fraction(Double)
+  /// The set's own test split.
+  case ownTestSplit
+
+  var encoded: JSON {
+    switch self {
+    case .fraction(let share): .number(share)
+    case .ownTestSplit: "test"
+    }
+  }
+}
+
+/// `dataset` in a job: which examples, and how they are cut and scaled.
+struct DatasetSpec: Sendable {
+  let name: String
+  /// Evaluated while training.
+  let validation: PartSize
+  /// Evaluated once, at the end.
+  let test: PartSize
+  /// First n examples only.
+  let limit: Int?
+  /// Each feature to mean 0 and standard deviation 1 of the training part.
+  let standardize: Bool
+  /// A new order every epoch; otherwise the set's own.
+  let shuffle: Bool
+
+  init(_ fields: FieldReader, _ catalog: DatasetCatalog) throws(SpecError) {
+    name = try fields.string("name")
+    let info: DatasetInfo
+    do { info = try catalog.info(name) } catch {
+      throw SpecError(field: fields.path(of: "name"), message: "\(fields.path(of: "name")): \(error.reason)")
+    }
+    let validation = try Self.part(fields, "validation", info, default: .fraction(0.1))
+    let fallback: PartSize =
+      info.hasTestSplit && validation != .ownTestSplit ? .ownTestSplit : .fraction(0)
+    let test = try Self.part(fields, "test", info, default: fallback)
+    if test == .ownTestSplit, validation == .ownTestSplit {
+      throw fields.error("test", must: "something else than validation, which takes the set's own test split")
+    }
+    if case .fraction(let a) = validation, case .fraction(let b) = test, a + b >= 1 {
+      throw fields.error("test", must: "so small that with validation it leaves examples to train on")
+    }
+    self.validation = validation
+    self.test = test
+    limit = try fields.integerOrNone("limit", 1...1_000_000_000)
+    standardize = try fields.bool("standardize", default: info.kind == .tabular)
+    shuffle = try fields.bool("shuffle", default: true)
+    try fields.finish("dataset")
+  }
+
+  var encoded: JSON {
+    [
+      "name": .string(name), "validation": validation.encoded, "test": test.encoded,
+      "limit": limit.map { JSON($0) } ?? .null, "standardize": .bool(standardize), "shuffle": .bool(shuffle),
+    ]
+  }
+
+  private static func part(
+    _ fields: FieldReader, _ name: String, _ info: DatasetInfo, default fallback: PartSize
+  ) throws(SpecError) -> PartSize {
+    guard let value = fields.value(name) else { return fallback }
+    if value == "test" {
+      guard info.hasTestSplit else {
+        throw fields.error(name, must: "a fraction, as \(info.name) has no test split of its own")
+      }
+      return .ownTestSplit
+    }
+    guard value.stringValue == nil else { throw fields.error(name, must: "a fraction or \"test\"") }
+    return .fraction(try fields.number(name, .fraction))
+  }
+}

@@ -1,0 +1,237 @@
+// The one way in which a spec is read: an object is taken apart field by field, each with its type, its limits
+// and its default, and what nobody asked for is refused at the end.
+
+import JSON
+
+/// A bound on a number, and how to say it.
+struct Limits: Sendable {
+  let text: String
+  let holds: @Sendable (Double) -> Bool
+
+  static let positive = Limits(text: "> 0") { $0 > 0 }
+  static let notNegative = Limits(text: ">= 0") { $0 >= 0 }
+  static let any = Limits(text: "a finite number") { _ in true }
+  /// 0 included, 1 not.
+  static let fraction = Limits(text: "from 0 to 1, 1 excluded") { $0 >= 0 && $0 < 1 }
+  /// Both ends included.
+  static let share = Limits(text: "from 0 to 1") { $0 >= 0 && $0 <= 1 }
+}
+
+/// Reads the fields of one JSON object; every error names the field by its whole path.
+final class FieldReader {
+  /// Where this object is in the job; empty at the top.
+  let path: String
+  private let object: JSONObject
+  private var asked: [String] = []
+
+  init(_ json: JSON, at path: String) throws(SpecError) {
+    guard let object = json.objectValue else {
+      throw SpecError(path, "must be an object, got \(Self.show(json))")
+    }
+    self.object = object
+    self.path = path
+  }
+
+  /// An object that holds nothing: all its fields take their defaults.
+  init(emptyAt path: String) {
+    self.object = [:]
+    self.path = path
+  }
+
+  /// The full path of a field.
+  func path(of name: String) -> String {
+    path.isEmpty ? name : "\(path).\(name)"
+  }
+
+  /// The error of a field that holds something wrong.
+  func error(_ name: String, must: String) -> SpecError {
+    let got = object[name].map { ", got \(Self.show($0))" } ?? ""
+    return SpecError(path(of: name), "must be \(must)\(got)")
+  }
+
+  /// The value of a field, nil where there is none; null counts as none.
+  func value(_ name: String) -> JSON? {
+    if !asked.contains(name) { asked.append(name) }
+    guard let value = object[name], value != .null else { return nil }
+    return value
+  }
+
+  /// Refuses fields that have not been asked for; `owner` is what has the fields.
+  func finish(_ owner: String) throws(SpecError) {
+    for (name, _) in object.entries where !asked.contains(name) {
+      throw SpecError(
+        path(of: name),
+        "is not a field of \(owner), whose fields are \(asked.joined(separator: ", "))")
+    }
+    for name in asked where object[name] == .null && !nullable.contains(name) {
+      throw error(name, must: "left out or given a value")
+    }
+  }
+
+  /// Fields whose absence is itself a setting, spelled null.
+  private var nullable: Set<String> = []
+
+  // MARK: Values
+
+  /// A whole number of the range; required when there is no default.
+  func integer(_ name: String, _ range: ClosedRange<Int>, default fallback: Int? = nil) throws(SpecError)
+    -> Int
+  {
+    try required(name, optional: try readInteger(name, range), fallback)
+  }
+
+  /// A whole number of the range, or none.
+  func integerOrNone(_ name: String, _ range: ClosedRange<Int>) throws(SpecError) -> Int? {
+    nullable.insert(name)
+    return try readInteger(name, range)
+  }
+
+  /// A finite number within the limits; required when there is no default.
+  func number(_ name: String, _ limits: Limits, default fallback: Double? = nil) throws(SpecError) -> Double {
+    try required(name, optional: try readNumber(name, limits), fallback)
+  }
+
+  /// A finite number within the limits, or none.
+  func numberOrNone(_ name: String, _ limits: Limits) throws(SpecError) -> Double? {
+    nullable.insert(name)
+    return try readNumber(name, limits)
+  }
+
+  /// True or false.
+  func bool(_ name: String, default fallback: Bool) throws(SpecError) -> Bool {
+    guard let value = value(name) else { return fallback }
+    guard let bool = value.boolValue else { throw error(name, must: "true or false") }
+    return bool
+  }
+
+  /// A text of at least one and at most `limit` characters without control characters.
+  func string(_ name: String, limit: Int = 250, default fallback: String? = nil) throws(SpecError) -> String {
+    guard let value = value(name) else { return try required(name, optional: nil, fallback) }
+    guard let string = value.stringValue, (1...limit).contains(string.count),
+      string.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 })
+    else { throw error(name, must: "a string of 1 to \(limit) characters without control characters") }
+    return string
+  }
+
+  /// One of the given words.
+  func choice(_ name: String, _ words: [String], default fallback: String? = nil) throws(SpecError) -> String
+  {
+    guard let value = value(name) else { return try required(name, optional: nil, fallback) }
+    guard let word = value.stringValue, words.contains(word) else {
+      throw error(name, must: "one of \(words.map { "\"\($0)\"" }.joined(separator: ", "))")
+    }
+    return word
+  }
+
+  /// A pair of numbers within the limits.
+  func pair(_ name: String, _ limits: Limits, default fallback: (Double, Double)) throws(SpecError)
+    -> (Double, Double)
+  {
+    guard let value = value(name) else { return fallback }
+    guard let list = value.arrayValue, list.count == 2, let first = list[0].doubleValue,
+      let second = list[1].doubleValue
+    else { throw error(name, must: "a list of two numbers") }
+    for (index, number) in [first, second].enumerated() where !(number.isFinite && limits.holds(number)) {
+      throw SpecError(path(of: "\(name).\(index)"), "must be \(limits.text), got \(Self.show(list[index]))")
+    }
+    return (first, second)
+  }
+
+  // MARK: Objects
+
+  /// The object of a field, an empty one where there is none.
+  func object(_ name: String) throws(SpecError) -> FieldReader {
+    guard let value = value(name) else { return FieldReader(emptyAt: path(of: name)) }
+    return try FieldReader(value, at: path(of: name))
+  }
+
+  /// The objects of a list.
+  func list(_ name: String, count: ClosedRange<Int>) throws(SpecError) -> [FieldReader] {
+    guard let value = value(name) else { throw SpecError(path(of: name), "is required") }
+    guard let items = value.arrayValue, count.contains(items.count) else {
+      throw error(name, must: "a list of \(count.lowerBound) to \(count.upperBound) objects")
+    }
+    var readers: [FieldReader] = []
+    for (index, item) in items.enumerated() {
+      readers.append(try FieldReader(item, at: path(of: "\(name).\(index)")))
+    }
+    return readers
+  }
+
+  /// The whole numbers of a list.
+  func integers(_ name: String, _ range: ClosedRange<Int>, count: ClosedRange<Int>) throws(SpecError) -> [Int]
+  {
+    guard let value = value(name) else { throw SpecError(path(of: name), "is required") }
+    guard let items = value.arrayValue, count.contains(items.count) else {
+      throw error(name, must: "a list of \(count.lowerBound) to \(count.upperBound) integers")
+    }
+    var numbers: [Int] = []
+    for (index, item) in items.enumerated() {
+      guard let number = item.intValue, range.contains(number) else {
+        throw SpecError(
+          path(of: "\(name).\(index)"),
+          "must be an integer from \(range.lowerBound) to \(range.upperBound), got \(Self.show(item))")
+      }
+      numbers.append(number)
+    }
+    return numbers
+  }
+
+  /// The method that this object's `key` names, with all its fields read.
+  func method<Method>(_ table: MethodTable<Method>, key: String = "type", default fallback: String? = nil)
+    throws(SpecError) -> Method
+  {
+    let type = try choice(key, table.rows.map(\.type), default: fallback)
+    guard let row = table.rows.first(where: { $0.type == type }) else {
+      throw error(key, must: "a type that is known")
+    }
+    let method = try row.decode(self)
+    try finish(type)
+    return method
+  }
+
+  // MARK: Private
+
+  private func required<Value>(_ name: String, optional: Value?, _ fallback: Value?) throws(SpecError)
+    -> Value
+  {
+    if let value = optional ?? fallback { return value }
+    throw SpecError(path(of: name), "is required")
+  }
+
+  private func readInteger(_ name: String, _ range: ClosedRange<Int>) throws(SpecError) -> Int? {
+    guard let value = value(name) else { return nil }
+    guard let number = value.intValue, range.contains(number) else {
+      throw error(name, must: "an integer from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  private func readNumber(_ name: String, _ limits: Limits) throws(SpecError) -> Double? {
+    guard let value = value(name) else { return nil }
+    guard let number = value.doubleValue, number.isFinite else { throw error(name, must: "a number") }
+    guard limits.holds(number) else { throw error(name, must: limits.text) }
+    return number
+  }
+
+  /// The value as the user wrote it, cut where it is long.
+  static func show(_ json: JSON) -> String {
+    let text = json.text
+    return text.count <= 60 ? text : "\(text.prefix(57))..."
+  }
+}
+
+/// Methods of one family by the `type` that names them. A new method is one file and one row.
+struct MethodTable<Method: Sendable>: Sendable {
+  struct Row: Sendable {
+    let type: String
+    let decode: @Sendable (FieldReader) throws(SpecError) -> Method
+
+    init(_ type: String, _ decode: @escaping @Sendable (FieldReader) throws(SpecError) -> Method) {
+      self.type = type
+      self.decode = decode
+    }
+  }
+
+  let rows: [Row]
+}

@@ -1,0 +1,119 @@
+// A job as the user describes it (API.md section 5): the only configuration of a run. `decode` fills in every
+// default and refuses what it does not know; `encode` gives the full description back.
+//
+// To add a field, read it in the spec's initializer and write it in `encoded`; to add a method, add its file
+// and its row in the family's `MethodTable`.
+
+import JSON
+
+/// A job, whole: decoding has filled in every default.
+public struct JobSpec: Sendable {
+  /// Experiment of the run.
+  public let experiment: String
+  /// Name of the run; the data set's when none was given.
+  public let name: String
+  /// Everything random in the run follows from it: 0 to 2^53.
+  public let seed: UInt64
+  /// Tags of the run.
+  public let tags: [(key: String, value: String)]
+  /// Jobs of higher priority start first.
+  public let priority: Int
+
+  let dataset: DatasetSpec
+  let model: ModelSpec
+  let loss: any Loss
+  let optimizer: any Optimizer
+  let schedule: ScheduleSpec
+  let train: TrainSpec
+  let checkpoint: CheckpointSpec
+
+  /// Reads a job and fills in its defaults; throws the first fault with the path of its field.
+  public static func decode(_ json: JSON, catalog: DatasetCatalog = .builtin) throws(SpecError) -> JobSpec {
+    try JobSpec(FieldReader(json, at: ""), catalog)
+  }
+
+  private init(_ fields: FieldReader, _ catalog: DatasetCatalog) throws(SpecError) {
+    experiment = try fields.string("experiment", default: "Default")
+    let name = fields.value("name") == nil ? nil : try fields.string("name")
+    seed = UInt64(try fields.integer("seed", 0...1 << 53, default: 0))
+    tags = try Self.tags(fields)
+    priority = try fields.integer("priority", -1_000_000...1_000_000, default: 0)
+    for required in ["dataset", "model", "optimizer"] where fields.value(required) == nil {
+      throw SpecError(required, "is required")
+    }
+    dataset = try DatasetSpec(fields.object("dataset"), catalog)
+    self.name = name ?? dataset.name
+    let task: DatasetTask
+    do { task = try catalog.info(dataset.name).task } catch {
+      throw SpecError(field: "dataset.name", message: "dataset.name: \(error.reason)")
+    }
+    model = try ModelSpec(fields.object("model"))
+    loss = try fields.object("loss").method(
+      .losses, default: task == .classification ? CrossEntropyLoss.type : MeanSquaredLoss.type)
+    optimizer = try fields.object("optimizer").method(.optimizers)
+    schedule = try ScheduleSpec(fields.object("schedule"))
+    train = try TrainSpec(fields.object("train"))
+    checkpoint = try CheckpointSpec(fields.object("checkpoint"), task)
+    try fields.finish("a job")
+  }
+
+  /// The full job: decoding it again gives the same job.
+  public func encode() -> JSON {
+    var tags: JSONObject = [:]
+    for (key, value) in self.tags { tags[key] = .string(value) }
+    return [
+      "experiment": .string(experiment), "name": .string(name), "seed": JSON(Int(seed)),
+      "tags": .object(tags), "priority": JSON(priority), "dataset": dataset.encoded, "model": model.encoded,
+      "loss": .object(loss.encoded), "optimizer": .object(optimizer.encoded),
+      "schedule": .object(schedule.encoded), "train": train.encoded, "checkpoint": checkpoint.encoded,
+    ]
+  }
+
+  /// Every setting as a path and its text, as in ("optimizer.lr", "0.001"): the params of the run. Tags are
+  /// not settings, and what is switched off (null) is left out.
+  public var leaves: [(path: String, value: String)] {
+    var leaves: [(path: String, value: String)] = []
+    guard var object = encode().objectValue else { return leaves }
+    object["tags"] = nil
+    Self.collect(.object(object), "", into: &leaves)
+    return leaves
+  }
+
+  private static func collect(
+    _ json: JSON, _ path: String, into leaves: inout [(path: String, value: String)]
+  ) {
+    func below(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+    switch json {
+    case .null: break
+    case .object(let object):
+      for (key, value) in object.entries { collect(value, below(key), into: &leaves) }
+    case .array(let items):
+      for (index, item) in items.enumerated() { collect(item, below("\(index)"), into: &leaves) }
+    case .string(let text): leaves.append((path, text))
+    default: leaves.append((path, json.text))
+    }
+  }
+
+  private static func tags(_ fields: FieldReader) throws(SpecError) -> [(key: String, value: String)] {
+    guard let value = fields.value("tags") else { return [] }
+    guard let object = value.objectValue, object.entries.count <= 100 else {
+      throw fields.error("tags", must: "an object of at most 100 strings")
+    }
+    var tags: [(key: String, value: String)] = []
+    for (key, value) in object.entries {
+      guard let text = value.stringValue, (1...250).contains(key.count), text.count <= 5000 else {
+        throw SpecError(
+          "tags.\(key.prefix(60))",
+          "must be a string of at most 5000 characters under a key of 1 to 250, got \(FieldReader.show(value))"
+        )
+      }
+      tags.append((key, text))
+    }
+    return tags
+  }
+}
+
+extension JobSpec: Equatable {
+  /// Two jobs are equal when their full descriptions are.
+  public static func == (a: JobSpec, b: JobSpec) -> Bool { a.encode() == b.encode() }
+}
