@@ -36,7 +36,7 @@ struct RandomStream: Sendable {
     var order = Array(0..<Int32(count))
     for last in stride(from: count - 1, to: 0, by: -1) {
       let word = UInt64(block(step, last).0)
-      order.swapAt(last, Int(word * UInt64(last + 1) >> 32))
+      order.swapAt(last, Int((word * UInt64(last + 1)) >> 32))
     }
     return order
   }
