@@ -1,0 +1,146 @@
+// The entry: puts the view that the address names into the page, keeps the connection to the server, and says when it
+// is gone. A new page is a module in views/ with `mount(root)`, one row in VIEWS and one link in index.html.
+
+import { openEvents, setTokenPrompt } from "./api.js";
+import { h, put, setText } from "./dom.js";
+import { toggleTheme } from "./palette.js";
+import { listen, loadJobs, loadRuns, state, takeEvent, tell, viewOf } from "./store.js";
+import * as jobs from "./views/jobs.js";
+import * as run from "./views/run.js";
+import * as runs from "./views/runs.js";
+import * as submit from "./views/submit.js";
+
+const VIEWS = {
+  runs: { title: "Runs", view: runs, one: run },
+  jobs: { title: "Queue", view: jobs },
+  submit: { title: "New job", view: submit },
+};
+
+const main = document.getElementById("main");
+const banner = document.getElementById("banner");
+const linkMark = document.getElementById("link");
+const queueCount = document.getElementById("queue-count");
+
+let leave = null;
+let shownPage = "";
+
+// --- pages
+
+function route() {
+  const view = viewOf(location.hash);
+  if (!VIEWS[view.page]) view.page = "runs";
+  state.view = view;
+  const page = `${view.page}/${view.id ?? ""}/${view.from ?? ""}`;
+  if (page === shownPage) return tell("view", Object.keys(view));
+  shownPage = page;
+  leave?.();
+  put(main);
+  scrollTo(0, 0);
+  const { title, view: list, one } = VIEWS[view.page];
+  document.title = `${title} · Cairn`;
+  for (const anchor of document.querySelectorAll("nav a")) {
+    if (anchor.dataset.page === view.page) anchor.setAttribute("aria-current", "page");
+    else anchor.removeAttribute("aria-current");
+  }
+  leave = (view.id && one ? one : list).mount(main);
+}
+
+// --- the server
+
+let stream = null;
+let complain = 0;
+let loading = false;
+let loaded = false;
+let opens = 0;
+
+async function load() {
+  loading = true;
+  try {
+    await Promise.all([loadJobs(), loadRuns()]);
+    loaded = true;
+    setLink("live");
+    tell("link");
+  } catch {
+    setLink("down");
+  }
+  loading = false;
+}
+
+function connect() {
+  stream = openEvents("", {
+    event(kind, data) {
+      if (kind === "reset") return refresh();
+      takeEvent(kind, data);
+    },
+    opened(gap) {
+      clearTimeout(complain);
+      complain = 0;
+      // What happened between a load and the opening of the stream would be missed otherwise.
+      if (!loaded && !loading) load();
+      else if (gap || opens === 0 || state.link === "down") refresh();
+      else setLink("live");
+      opens += 1;
+    },
+    lost() {
+      complain ||= setTimeout(() => setLink("down"), 1200);
+    },
+  });
+}
+
+async function refresh() {
+  await load();
+  tell("reset");
+}
+
+function setLink(link) {
+  state.link = link;
+  linkMark.dataset.state = link;
+  setText(linkMark.lastElementChild, link === "live" ? "live" : link === "down" ? "offline" : "connecting");
+  banner.hidden = link !== "down";
+  if (link === "down") setText(banner, "The server cannot be reached. What you see is the last state; this page reconnects by itself.");
+}
+
+// A hidden tab holds no connection: browsers allow six to one server.
+let hideTimer = 0;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hideTimer);
+  if (document.hidden) {
+    hideTimer = setTimeout(() => {
+      stream?.close();
+      stream = null;
+    }, 10000);
+  } else if (!stream) connect();
+});
+
+// --- the head of the page
+
+function countQueue() {
+  const active = [...state.jobs.values()].filter((job) => ["queued", "running"].includes(job.state)).length;
+  queueCount.hidden = active === 0;
+  setText(queueCount, String(active));
+}
+
+/** Asks for the access token in a dialog; the promise is kept when one is given. */
+function askToken() {
+  return new Promise((resolve) => {
+    const input = h("input", { type: "password", autocomplete: "current-password", "aria-label": "Access token", required: true });
+    const dialog = h("dialog", { class: "ask", cancel: (event) => event.preventDefault() },
+      h("form", { submit: (event) => {
+        event.preventDefault();
+        dialog.remove();
+        resolve(input.value.trim());
+      } }, h("h2", {}, "This server asks for a token"), h("p", {}, "The one that it was started with (--token). It is kept in this browser."),
+      input, h("button", { class: "primary" }, "Go on")));
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+setTokenPrompt(askToken);
+document.getElementById("theme").addEventListener("click", toggleTheme);
+listen("jobs", countQueue);
+addEventListener("hashchange", route);
+route();
+connect();
+// The stream comes first, so that nothing is missed; if it is slow to open, the page does not wait for it.
+setTimeout(() => loaded || loading || load(), 300);

@@ -1,0 +1,266 @@
+// The one state of the page: what the server told (runs, jobs), what the reader chose (the view, kept in the
+// address), and the events that change both. Views read `state` and listen; nothing else is shared.
+
+import * as api from "./api.js";
+import { parse } from "./format.js";
+
+/** What the reader chose, with its defaults; whatever differs from them is in the address. */
+export const DEFAULTS = {
+  page: "runs",
+  id: null,
+  from: null,
+  smooth: 0.6,
+  axis: "step",
+  log: false,
+  filter: "",
+  charts: "",
+  experiment: "",
+  sort: "-started",
+  all: false,
+  show: null,
+};
+
+export const state = {
+  view: { ...DEFAULTS },
+  runs: new Map(),
+  jobs: new Map(),
+  nextRuns: null,
+  nextJobs: null,
+  link: "opening",
+};
+
+const bus = new EventTarget();
+
+/** Tells everyone who listens to a topic: view, runs, jobs, points, checkpoint, log, reset, link, theme. */
+export function tell(topic, detail) {
+  bus.dispatchEvent(new CustomEvent(topic, { detail }));
+}
+
+/** Listens to a topic; the result stops it. */
+export function listen(topic, action) {
+  const wrapped = (event) => action(event.detail);
+  bus.addEventListener(topic, wrapped);
+  return () => bus.removeEventListener(topic, wrapped);
+}
+
+// --- the address
+
+/** The address of a view: page, id, and every choice that is not the default. */
+export function hash(view) {
+  const path = `#/${[view.page, view.id].filter(Boolean).map(encodeURIComponent).join("/")}`;
+  const query = new URLSearchParams();
+  for (const [name, fallback] of Object.entries(DEFAULTS)) {
+    if (name === "page" || name === "id") continue;
+    const chosen = view[name];
+    if (name === "show") {
+      if (chosen) query.set("show", [...chosen].map((id) => id.slice(0, 12)).join("~"));
+    } else if (chosen !== fallback && chosen !== null) {
+      query.set(name, chosen === true ? "1" : String(chosen));
+    }
+  }
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** The view that an address means; what it does not name has its default. */
+export function viewOf(address) {
+  const [path, text = ""] = address.replace(/^#\/?/, "").split("?");
+  const [page = "", id = null] = path.split("/").map(decode);
+  const query = new URLSearchParams(text);
+  const view = { ...DEFAULTS, page: page || "runs", id };
+  for (const [name, fallback] of Object.entries(DEFAULTS)) {
+    const given = query.get(name);
+    if (given === null || name === "page" || name === "id") continue;
+    if (name === "show") view.show = new Set(given ? given.split("~") : []);
+    else if (typeof fallback === "boolean") view[name] = given === "1";
+    else if (typeof fallback === "number") view[name] = clamp(Number(given), 0, 0.999, fallback);
+    else view[name] = given;
+  }
+  if (!["step", "relative", "time"].includes(view.axis)) view.axis = "step";
+  return view;
+}
+
+/** Changes choices; the address follows, and the page is told. */
+export function choose(changes) {
+  Object.assign(state.view, changes);
+  history.replaceState(null, "", hash(state.view));
+  tell("view", Object.keys(changes));
+}
+
+/** An address that goes to another page and keeps how curves are shown. */
+export function link(page, id = null, more = {}) {
+  const { smooth, axis, log } = state.view;
+  return hash({ ...DEFAULTS, smooth, axis, log, page, id, ...more });
+}
+
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function clamp(n, low, high, fallback) {
+  return Number.isFinite(n) ? Math.min(high, Math.max(low, n)) : fallback;
+}
+
+// --- runs and jobs
+
+const STATES = { RUNNING: "running", SCHEDULED: "queued", FINISHED: "finished", FAILED: "failed", KILLED: "cancelled" };
+
+/** Takes in a run as the API gives it. */
+export function takeRun(answer) {
+  const info = answer.info ?? {};
+  const id = answer.run_id ?? info.run_id;
+  const metrics = new Map();
+  for (const [key, m] of Object.entries(answer.metrics ?? {})) {
+    metrics.set(key, { last: parse(m.last), min: parse(m.min), max: parse(m.max), count: m.count });
+  }
+  const run = {
+    id,
+    name: answer.name ?? info.run_name ?? id,
+    experiment: answer.experiment ?? info.experiment_name ?? "",
+    status: answer.status ?? info.status,
+    started: answer.start_time ?? info.start_time ?? 0,
+    ended: answer.end_time ?? info.end_time ?? null,
+    job: answer.job_id ?? null,
+    params: answer.params ?? {},
+    tags: answer.tags ?? {},
+    metrics,
+    deleted: info.lifecycle_stage === "deleted",
+  };
+  if (run.deleted) state.runs.delete(id);
+  else state.runs.set(id, run);
+  return run;
+}
+
+/** Takes in a job as the API gives it. */
+export function takeJob(job) {
+  state.jobs.set(job.id, job);
+  const run = state.runs.get(job.run_id);
+  if (run) run.job = job.id;
+  return job;
+}
+
+/** The job of a run, if the trainer made it. */
+export function jobOf(run) {
+  return run.job === null ? null : (state.jobs.get(run.job) ?? null);
+}
+
+/** The state of a run as one word: queued, running, paused, finished, failed, cancelled. */
+export function stateOf(run) {
+  return jobOf(run)?.state ?? STATES[run.status] ?? "running";
+}
+
+/** Reads a page of runs, newest first, after what is there already when `more`. */
+export async function loadRuns(more = false) {
+  const page = more && state.nextRuns ? `&page_token=${encodeURIComponent(state.nextRuns)}` : "";
+  const answer = await api.get(`/runs?limit=200${page}`);
+  if (!more) state.runs.clear();
+  for (const run of answer.runs) takeRun(run);
+  state.nextRuns = answer.next_page_token ?? null;
+  tell("runs");
+}
+
+/** Reads a page of jobs, newest first. */
+export async function loadJobs(more = false) {
+  const page = more && state.nextJobs ? `&page_token=${encodeURIComponent(state.nextJobs)}` : "";
+  const answer = await api.get(`/jobs?limit=200${page}`);
+  if (!more) state.jobs.clear();
+  for (const job of answer.jobs) takeJob(job);
+  state.nextJobs = answer.next_page_token ?? null;
+  tell("jobs");
+}
+
+/** Reads one run and its job. */
+export async function loadRun(id) {
+  const run = takeRun(await api.get(`/runs/${encodeURIComponent(id)}`));
+  if (run.job !== null && !state.jobs.has(run.job)) takeJob(await api.get(`/jobs/${run.job}`));
+  tell("runs");
+  tell("jobs");
+  return run;
+}
+
+/** Pauses, resumes or cancels a job. */
+export async function act(job, action) {
+  takeJob(await api.post(`/jobs/${job.id}/${action}`));
+  tell("jobs");
+}
+
+// --- live events
+
+const missing = new Set();
+
+function fetchMissing(id) {
+  if (missing.has(id)) return;
+  missing.add(id);
+  loadRun(id).catch(() => {}).finally(() => missing.delete(id));
+}
+
+/** Applies one event of the server's stream. */
+export function takeEvent(kind, data) {
+  if (kind === "metric") takePoints(Array.isArray(data) ? data : [data]);
+  else if (kind === "job") {
+    takeJob(data);
+    if (!state.runs.has(data.run_id)) fetchMissing(data.run_id);
+    tell("jobs");
+  } else if (kind === "run") {
+    const run = state.runs.get(data.run_id);
+    if (!run) return fetchMissing(data.run_id);
+    run.status = data.status ?? run.status;
+    run.name = data.name ?? data.run_name ?? run.name;
+    run.ended = data.end_time ?? run.ended;
+    tell("runs");
+  } else if (["checkpoint", "log", "reset"].includes(kind)) tell(kind, data);
+}
+
+function takePoints(points) {
+  for (const point of points) {
+    const run = state.runs.get(point.run_id);
+    if (!run) {
+      fetchMissing(point.run_id);
+      continue;
+    }
+    const v = parse(point.value);
+    const seen = run.metrics.get(point.key);
+    if (!seen) {
+      run.metrics.set(point.key, { last: v, min: v, max: v, count: 1 });
+    } else {
+      seen.last = v;
+      if (!(seen.min <= v)) seen.min = Number.isNaN(v) ? seen.min : v;
+      if (!(seen.max >= v)) seen.max = Number.isNaN(v) ? seen.max : v;
+      seen.count += 1;
+    }
+    if (point.key === "train/loss") advance(run, point.step + 1);
+  }
+  tell("points", points);
+  tell("runs");
+}
+
+/** A step that was recorded moves the job's progress on, between two of the job's own events. */
+function advance(run, step) {
+  const job = jobOf(run);
+  if (job?.state === "running" && job.progress && step > (job.progress.step ?? 0)) {
+    job.progress.step = job.progress.total_steps ? Math.min(step, job.progress.total_steps) : step;
+  }
+}
+
+// --- colours
+
+const SLOTS = 10;
+const slots = new Map();
+
+/**
+ * The colour of a run, 0...9: by its id, so that it is the same everywhere and for ever, and moved on to the next
+ * free one only when a run that is shown beside it has it already.
+ */
+export function colourOf(id, shown = []) {
+  const known = slots.get(id);
+  if (known !== undefined) return known;
+  const taken = new Set(shown.map((other) => slots.get(other)));
+  let slot = Number.parseInt(id.slice(0, 8), 16) % SLOTS || 0;
+  for (let tries = 0; taken.has(slot) && tries < SLOTS; tries += 1) slot = (slot + 1) % SLOTS;
+  slots.set(id, slot);
+  return slot;
+}
