@@ -1,0 +1,171 @@
+// Metrics as callers see them: append points, read summaries and curves.
+//
+// An append is one row, whatever its keys, so its cost does not depend on how many series there are. Reading
+// merges chunks with the run's segments that were not folded yet; both are read in one snapshot.
+
+extension Connection {
+  /// Records points of a run, in any order and any number of times. Throws `.notFound` for an unknown run.
+  public func append(_ batch: MetricBatch, run uid: String) throws {
+    try append(PointCodec.Draft(batch), run: uid)
+  }
+
+  func append(_ draft: PointCodec.Draft, run uid: String) throws {
+    let run = try knownRunID(uid)
+    if draft.count == 0 { return }
+    let keyIDs = try draft.series.map { try metricKeyID($0.key) }
+    try execute(
+      "INSERT INTO segment(run_id, points, data) VALUES (?,?,?)", .integer(run), .integer(Int64(draft.count)),
+      .blob(PointCodec.segment(draft, keyIDs: keyIDs)))
+    let now = monotonicNanoseconds()
+    var waiting = memory.unfolded[run] ?? UnfoldedRun(points: 0, since: now, latest: now)
+    waiting.points += draft.count
+    waiting.latest = now
+    memory.unfolded[run] = waiting
+  }
+
+  /// The summary of every metric of a run, by key. Throws `.notFound` for an unknown run.
+  public func summaries(run uid: String) throws -> [MetricSummary] { try summaries(run: runID(uid)) }
+
+  func summaries(run: Int64) throws -> [MetricSummary] {
+    var states = try seriesStates(run: run)
+    for (keyID, points) in try unfolded(run: run) {
+      let new = try unknownPoints(points.normalized(), in: SeriesID(run: run, key: keyID), states[keyID])
+      var state = states[keyID] ?? SeriesState()
+      state.add(new)
+      states[keyID] = state
+    }
+    let summaries = try states.map { keyID, state in
+      MetricSummary(key: try metricKeyName(keyID), state)
+    }
+    return summaries.sorted { $0.key < $1.key }
+  }
+
+  /// The highest recorded step of every metric of a run.
+  public func lastSteps(run uid: String) throws -> [String: Int64] {
+    Dictionary(uniqueKeysWithValues: try summaries(run: uid).map { ($0.key, $0.lastStep) })
+  }
+
+  /// The curve of one metric by step, then timestamp, then arrival; empty when there is no such metric.
+  ///
+  /// With more than `maxPoints` points (0: no limit) in the steps asked for, buckets of neighbouring steps take
+  /// their place; see `Curve`. Throws `.notFound` for an unknown run.
+  public func curve(
+    run uid: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil
+  ) throws -> Curve {
+    let points = try points(run: runID(uid), key: key, from: fromStep ?? .min, to: toStep ?? .max)
+    return Curve(key: key, points, maxPoints: maxPoints)
+  }
+
+  private func points(run: Int64, key: String, from: Int64, to: Int64) throws -> PointColumns {
+    let keyID = try integer("SELECT id FROM metric_key WHERE name = ?", .text(key))
+    guard let keyID, from <= to else { return PointColumns() }
+    let part = "WHERE run_id = ? AND key_id = ? AND last_step >= ? AND first_step <= ?"
+    let values: (SQLValue, SQLValue, SQLValue, SQLValue) =
+      (.integer(run), .integer(keyID), .integer(from), .integer(to))
+    let stored = try integer(
+      "SELECT sum(count) FROM chunk \(part)", values.0, values.1, values.2, values.3)
+    var points = PointColumns(capacity: Int(stored ?? 0))
+    try each(
+      "SELECT data FROM chunk \(part) ORDER BY first_step, first_time", values.0, values.1, values.2, values.3
+    ) { row in try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) } }
+    if let later = try unfolded(run: run, only: keyID)[keyID] {
+      points = points.merged(with: later.normalized().steps(from: from, to: to)).all
+    }
+    return points.steps(from: from, to: to)
+  }
+
+  /// The points in a run's segments, by key id, in order of arrival.
+  private func unfolded(run: Int64, only keyID: Int64? = nil) throws -> [Int64: PointColumns] {
+    var series: [Int64: PointColumns] = [:]
+    try eachSegment(run: run) { _, _, data in
+      try PointCodec.appendSegment(data, only: keyID, to: &series)
+      return true
+    }
+    return series
+  }
+
+  /// Those of some normalized points that the chunks of the series do not hold.
+  private func unknownPoints(
+    _ points: PointColumns, in series: SeriesID, _ folded: SeriesState?
+  ) throws -> PointColumns {
+    // A live log only ever appends: then no chunk need be read.
+    guard let folded, points.count > 0, points.place(0) <= folded.lastPlace else { return points }
+    var unknown = PointColumns()
+    try eachTarget(of: points, in: series) { target, rows in
+      unknown.append(target?.points.merged(with: points[rows]).added ?? points[rows])
+    }
+    return unknown
+  }
+
+  // MARK: Names
+
+  private func metricKeyID(_ name: String) throws -> Int64 {
+    if let id = memory.keyIDs[name] { return id }
+    var id = try integer("SELECT id FROM metric_key WHERE name = ?", .text(name))
+    if id == nil {
+      if name.isEmpty { throw StoreError.conflict("a metric needs a name") }
+      try execute("INSERT INTO metric_key(name) VALUES (?)", .text(name))
+      id = lastInsertedID
+    }
+    memory.keyIDs[name] = id
+    return id ?? 0
+  }
+
+  private func metricKeyName(_ id: Int64) throws -> String {
+    let name = try first("SELECT name FROM metric_key WHERE id = ?", .integer(id)) { $0.text(0) }
+    guard let name else { throw StoreError.corrupt("metric key \(id) has no name") }
+    return name
+  }
+
+  // MARK: Checking
+
+  /// What is wrong with stored points.
+  func damagedMetrics() throws -> [String] {
+    var damage: [String] = []
+    try each("SELECT run_id, key_id, first_step, count, data FROM chunk") { row in
+      var points = PointColumns()
+      do {
+        try row.withBlob(4) { try PointCodec.appendChunk($0, to: &points) }
+        guard points.count != Int(row.integer(3)) else { return }
+        damage.append("metric chunk \(row.integer(0))/\(row.integer(1))/\(row.integer(2)): wrong count")
+      } catch {
+        damage.append("metric chunk \(row.integer(0))/\(row.integer(1))/\(row.integer(2)): \(error)")
+      }
+    }
+    try each("SELECT id, data FROM segment") { row in
+      var series: [Int64: PointColumns] = [:]
+      do {
+        try row.withBlob(1) { try PointCodec.appendSegment($0, to: &series) }
+      } catch {
+        damage.append("metric segment \(row.integer(0)): \(error)")
+      }
+    }
+    return damage
+  }
+}
+
+extension Store {
+  /// Records points of a run; on the disk when it returns. Throws `.notFound` for an unknown run, `.busy`.
+  public func append(_ batch: MetricBatch, run: String) throws {
+    let draft = PointCodec.Draft(batch)
+    try write(cost: draft.cost) { try $0.append(draft, run: run) }
+  }
+
+  /// Records points of a run; see `append(_: MetricBatch, run:)`.
+  public func append(_ points: [MetricPoint], run: String) throws {
+    try append(MetricBatch(points), run: run)
+  }
+
+  /// The summary of every metric of a run, by key. Throws `.notFound` for an unknown run.
+  public func summaries(run: String) throws -> [MetricSummary] { try read { try $0.summaries(run: run) } }
+
+  /// The highest recorded step of every metric of a run. Throws `.notFound` for an unknown run.
+  public func lastSteps(run: String) throws -> [String: Int64] { try read { try $0.lastSteps(run: run) } }
+
+  /// The curve of one metric; see `Connection.curve`.
+  public func curve(
+    run: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil
+  ) throws -> Curve {
+    try read { try $0.curve(run: run, key: key, maxPoints: maxPoints, fromStep: fromStep, toStep: toStep) }
+  }
+}
