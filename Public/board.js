@@ -153,7 +153,7 @@ export class Board {
     const having = this.runs.filter((run) => run.metrics.has(card.key));
     const lines = having.map((run) => ({
       id: run.id, name: run.name, slot: colourOf(run.id), live: stateOf(run) === "running",
-      series: card.fetched.get(run.id) ?? null,
+      series: card.fetched.get(run.id) ?? null, newest: () => run.metrics.get(card.key)?.last,
     }));
     const print = lines.map((l) => `${l.id}${l.live}${l.name}${Boolean(l.series)}`).join();
     if (print !== card.print) {

@@ -16,7 +16,7 @@ const FRAME = 100; // live data is drawn at most ten times a second
 const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
 /**
- * A card with one chart. `lines` is a list of `{id, name, slot, live, series}`, `look` is
+ * A card with one chart. `lines` is a list of `{id, name, slot, live, series, newest()}`, `look` is
  * `{smooth, log, axis}`. Dispatches `zoom` `{x}` and `hover` `{x, id}` (null: away).
  */
 export class LineChart extends EventTarget {
@@ -138,8 +138,7 @@ export class LineChart extends EventTarget {
     this.element.dataset.runs = String(drawn.length);
     this.overlay.setAttribute("aria-label",
       `${format.visible(this.title)}: ${format.count(points)} points in ${runs}; arrow keys read values`);
-    const single = drawn.length === 1 ? drawn[0].series : null;
-    setText(this.newest, single?.values.length ? format.value(single.values.at(-1)) : "");
+    setText(this.newest, drawn.length === 1 ? format.value(drawn[0].newest()) : "");
     this.logButton.setAttribute("aria-pressed", String(this.log));
     this.note.textContent = format.visible([this.exactness(drawn, points), ...this.remarks(drawn)].join(" · "));
   }

@@ -73,7 +73,7 @@ export class Series {
 }
 
 /** Curves of fewer points are never smoothed: an average over a handful of epochs only misleads. */
-export const SMOOTH_FROM = 20;
+export const SMOOTH_FROM = 64;
 
 /** Exponential moving average, corrected for its start (Kingma and Ba 2015, section 3); skips what is not finite. */
 export function smooth(values, weight) {

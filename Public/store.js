@@ -109,14 +109,30 @@ function clamp(n, low, high, fallback) {
 
 const STATES = { RUNNING: "running", SCHEDULED: "queued", FINISHED: "finished", FAILED: "failed", KILLED: "cancelled" };
 
-/** Takes in a run as the API gives it. */
-export function takeRun(answer) {
+// An answer can be older than an event that overtook it. So every event has a number, every run and job the number of
+// its newest event, and an answer says at which number it was asked for.
+let events = 0;
+const touched = new Map();
+
+function overtaken(id, asked) {
+  return (touched.get(id) ?? 0) > asked;
+}
+
+function touch(id) {
+  touched.set(id, (events += 1));
+}
+
+/** Takes in a run as the API gives it; of one that events have changed since, only what they did not bring. */
+export function takeRun(answer, asked = events) {
   const info = answer.info ?? {};
   const id = answer.run_id ?? info.run_id;
-  const metrics = new Map();
+  const known = overtaken(id, asked) ? state.runs.get(id) : null;
+  const metrics = known?.metrics ?? new Map();
   for (const [key, m] of Object.entries(answer.metrics ?? {})) {
+    if (m.count <= (metrics.get(key)?.count ?? 0)) continue;
     metrics.set(key, { last: parse(m.last), min: parse(m.min), max: parse(m.max), count: m.count });
   }
+  if (known) return known;
   const run = {
     id,
     name: answer.name ?? info.run_name ?? id,
@@ -135,8 +151,9 @@ export function takeRun(answer) {
   return run;
 }
 
-/** Takes in a job as the API gives it. */
-export function takeJob(job) {
+/** Takes in a job as the API gives it; not if it is older than what is known already. */
+export function takeJob(job, asked = events) {
+  if (state.jobs.has(job.id) && overtaken(job.id, asked)) return state.jobs.get(job.id);
   state.jobs.set(job.id, job);
   const run = state.runs.get(job.run_id);
   if (run) run.job = job.id;
@@ -153,30 +170,43 @@ export function stateOf(run) {
   return jobOf(run)?.state ?? STATES[run.status] ?? "running";
 }
 
+/** When a run began, or was asked for while it waits: what "newest first" goes by. */
+export function beginning(run) {
+  const job = jobOf(run);
+  return job?.started_at || run.started || job?.created_at || Infinity;
+}
+
 /** Reads a page of runs, newest first, after what is there already when `more`. */
 export async function loadRuns(more = false) {
   const page = more && state.nextRuns ? `&page_token=${encodeURIComponent(state.nextRuns)}` : "";
+  const asked = events;
   const answer = await api.get(`/runs?limit=200${page}`);
-  if (!more) state.runs.clear();
-  for (const run of answer.runs) takeRun(run);
+  if (!more) forgetUntouched(state.runs, asked);
+  for (const run of answer.runs) takeRun(run, asked);
   state.nextRuns = answer.next_page_token ?? null;
   tell("runs");
+}
+
+function forgetUntouched(map, asked) {
+  for (const id of map.keys()) if (!overtaken(id, asked)) map.delete(id);
 }
 
 /** Reads a page of jobs, newest first. */
 export async function loadJobs(more = false) {
   const page = more && state.nextJobs ? `&page_token=${encodeURIComponent(state.nextJobs)}` : "";
+  const asked = events;
   const answer = await api.get(`/jobs?limit=200${page}`);
-  if (!more) state.jobs.clear();
-  for (const job of answer.jobs) takeJob(job);
+  if (!more) forgetUntouched(state.jobs, asked);
+  for (const job of answer.jobs) takeJob(job, asked);
   state.nextJobs = answer.next_page_token ?? null;
   tell("jobs");
 }
 
 /** Reads one run and its job. */
 export async function loadRun(id) {
-  const run = takeRun(await api.get(`/runs/${encodeURIComponent(id)}`));
-  if (run.job !== null && !state.jobs.has(run.job)) takeJob(await api.get(`/jobs/${run.job}`));
+  const asked = events;
+  const run = takeRun(await api.get(`/runs/${encodeURIComponent(id)}`), asked);
+  if (run.job !== null && !state.jobs.has(run.job)) takeJob(await api.get(`/jobs/${run.job}`), asked);
   tell("runs");
   tell("jobs");
   return run;
@@ -184,7 +214,8 @@ export async function loadRun(id) {
 
 /** Pauses, resumes or cancels a job. */
 export async function act(job, action) {
-  takeJob(await api.post(`/jobs/${job.id}/${action}`));
+  const asked = events;
+  takeJob(await api.post(`/jobs/${job.id}/${action}`), asked);
   tell("jobs");
 }
 
@@ -203,13 +234,16 @@ export function takeEvent(kind, data) {
   if (kind === "metric") takePoints(Array.isArray(data) ? data : [data]);
   else if (kind === "job") {
     takeJob(data);
+    touch(data.id);
     if (!state.runs.has(data.run_id)) fetchMissing(data.run_id);
     tell("jobs");
   } else if (kind === "run") {
     const run = state.runs.get(data.run_id);
     if (!run) return fetchMissing(data.run_id);
+    touch(run.id);
     run.status = data.status ?? run.status;
     run.name = data.name ?? data.run_name ?? run.name;
+    run.started = data.start_time ?? run.started;
     run.ended = data.end_time ?? run.ended;
     tell("runs");
   } else if (["checkpoint", "log", "reset"].includes(kind)) tell(kind, data);
@@ -232,6 +266,7 @@ function takePoints(points) {
       if (!(seen.max >= v)) seen.max = Number.isNaN(v) ? seen.max : v;
       seen.count += 1;
     }
+    touch(run.id);
     if (point.key === "train/loss") advance(run, point.step + 1);
   }
   tell("points", points);

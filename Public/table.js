@@ -7,13 +7,13 @@ import { add, h, put, setText } from "./dom.js";
  * sorted by; `text` is shown as it is; `render` makes nodes and is asked again when `print` changes.
  */
 export class Table {
-  constructor({ label, key, sort = "", sorted = () => {}, pointed = () => {}, rowClass = () => "" }) {
+  constructor({ label, className = "", key, sort = "", sorted = () => {}, pointed = () => {}, rowClass = () => "" }) {
     Object.assign(this, { key, sort, sorted, pointed, rowClass });
     this.columns = [];
     this.rows = new Map();
     this.head = h("tr");
     this.body = h("tbody");
-    this.table = h("table", { class: "list", "aria-label": label }, h("thead", {}, this.head), this.body);
+    this.table = h("table", { class: `list ${className}`.trim(), "aria-label": label }, h("thead", {}, this.head), this.body);
     this.element = h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": label }, this.table);
   }
 

@@ -12,7 +12,7 @@ const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finish
 export function mount(root) {
   const message = messageLine();
   const bars = new Map();
-  const table = new Table({ label: "Jobs", key: (job) => job.id });
+  const table = new Table({ label: "Jobs", className: "queue", key: (job) => job.id });
   table.setColumns(columns(bars, message));
   const more = h("button", { type: "button", class: "quiet", click: () => loadJobs(true).catch(message.show) }, "Load older jobs");
   const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Queue"),
@@ -48,7 +48,7 @@ function columns(bars, message) {
   return [
     { id: "id", title: "job", numeric: true, text: (job) => String(job.id) },
     { id: "name", title: "run", header: true, class: "name", print: name, render: (job) => h("a", { href: link("runs", job.run_id), title: name(job) }, name(job)) },
-    { id: "state", title: "state", print: (job) => job.state, render: (job) => badge(job.state) },
+    { id: "state", title: "state", class: "state", print: (job) => job.state, render: (job) => badge(job.state) },
     { id: "progress", title: "progress", class: "wide", print: () => "",
       render: (job) => {
         const bar = progressBar();

@@ -5,7 +5,7 @@ import { empty, h, put, setText, throttled } from "../dom.js";
 import { filter } from "../filter.js";
 import * as format from "../format.js";
 import { badge, progressBar } from "../parts.js";
-import { choose, colourOf, jobOf, link, listen, loadRuns, state, stateOf, tell } from "../store.js";
+import { beginning, choose, colourOf, jobOf, link, listen, loadRuns, state, stateOf, tell } from "../store.js";
 import { Table } from "../table.js";
 
 const SHOWN_AT_FIRST = 8;
@@ -84,7 +84,7 @@ export function mount(root) {
 // --- which runs are drawn
 
 function newestFirst(runs) {
-  return runs.slice().sort((a, b) => b.started - a.started || (b.job ?? 0) - (a.job ?? 0));
+  return runs.slice().sort((a, b) => (beginning(b) > beginning(a) ? 1 : beginning(b) < beginning(a) ? -1 : (b.job ?? 0) - (a.job ?? 0)));
 }
 
 /** The runs whose curves are drawn: those that were chosen, else the newest ones. */
@@ -134,7 +134,8 @@ function columns(runs) {
     ...differing.sort((a, b) => weight(a) - weight(b) || a.localeCompare(b, "en", { numeric: true })).map(paramColumn),
     ...other.sort().map(metricColumn),
     { id: "experiment", title: "experiment", value: (run) => run.experiment, text: (run) => run.experiment },
-    { id: "started", title: "started", numeric: true, value: (run) => run.started, text: (run) => format.ago(run.started) },
+    { id: "started", title: "started", numeric: true, value: beginning,
+      text: (run) => (Number.isFinite(beginning(run)) ? format.ago(beginning(run)) : "") },
     { id: "took", title: "took", numeric: true, value: took, text: (run) => format.duration(took(run)) },
   ];
 }
