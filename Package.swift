@@ -59,7 +59,7 @@ let package = Package(
     tests("StorageTests", ["Storage"]),
     tests("KernelsTests", ["Kernels", "KernelsAVX2", "KernelsAVX512", "Autodiff"]),
     tests("AutodiffTests", ["Autodiff"]),
-    tests("TrainingTests", ["Training", "Autodiff", "JSON"], exclude: ["make_datasets.py"]),
+    tests("TrainingTests", ["Training", "Autodiff", "JSON"], exclude: ["make_datasets.py", "make_golden.py"]),
     tests("TuningTests", ["Tuning", "JSON"]),
     tests("TrackingServerTests", ["TrackingServer", "Training", "Storage", "HTTP", "JSON"]),
   ],

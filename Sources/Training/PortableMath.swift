@@ -31,6 +31,16 @@ enum PortableMath {
     return exponent * 0.6931471805599453 + 2 * z * sum
   }
 
+  /// e^x for x <= 0, to a few units in the last place; 0 below -700.
+  static func exponential(_ x: Double) -> Double {
+    guard x > -700 else { return x.isNaN ? x : 0 }
+    let twos = (x / 0.6931471805599453).rounded()
+    let rest = x - twos * 0.693147180369123816490 - twos * 1.90821492927058770002e-10
+    var sum = 1.0
+    for n in stride(from: 16.0, through: 1, by: -1) { sum = 1 + rest / n * sum }
+    return Double(sign: .plus, exponent: Int(twos), significand: sum)
+  }
+
   /// base^exponent for exponents from 0, by repeated squaring.
   static func power(_ base: Double, _ exponent: Int) -> Double {
     var result = 1.0

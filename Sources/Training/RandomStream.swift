@@ -4,7 +4,7 @@
 /// What random numbers are for; each purpose has a stream of its own.
 enum RandomPurpose: UInt32 {
   case dataset = 0x8000_0000
-  case testSplit, validationSplit, order, initialization
+  case testSplit, validationSplit, order, initialization, dropout
 }
 
 /// Random numbers of one purpose, each found by its place (step, element).

@@ -36,6 +36,11 @@ struct ModelSpec: Sendable {
     }
   }
 
+  /// Where in the job the user finds a layer.
+  func path(ofLayer index: Int) -> String {
+    if case .layers = form { "model.layers.\(index)" } else { "model" }
+  }
+
   /// The layers, a preset's written out, of a model that gives `outputs` numbers for an example.
   func layers(outputs: Int) -> [any Layer] {
     switch form {

@@ -3,11 +3,17 @@ import JSON
 /// max(x, 0), with gradient 0 at 0. PyTorch: ReLU.
 struct ReluLayer: Layer {
   static let type = "relu"
+
   var encoded: JSONObject { ["type": .string(Self.type)] }
+
+  func resolve(input: [Int], _ place: LayerPlace) -> LayerShape { LayerShape(output: input) }
 }
 
 /// The hyperbolic tangent. PyTorch: Tanh.
 struct TanhLayer: Layer {
   static let type = "tanh"
+
   var encoded: JSONObject { ["type": .string(Self.type)] }
+
+  func resolve(input: [Int], _ place: LayerPlace) -> LayerShape { LayerShape(output: input) }
 }

@@ -12,4 +12,6 @@ struct DropoutLayer: Layer {
   }
 
   var encoded: JSONObject { ["type": .string(Self.type), "p": .number(p)] }
+
+  func resolve(input: [Int], _ place: LayerPlace) -> LayerShape { LayerShape(output: input) }
 }

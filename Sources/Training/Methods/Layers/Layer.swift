@@ -6,6 +6,10 @@ import JSON
 protocol Layer: Sendable {
   /// All fields with their values, `type` first.
   var encoded: JSONObject { get }
+
+  /// The shape of its output and its parameters for an input of the given shape, both of one example; throws
+  /// when it cannot take such an input.
+  func resolve(input: [Int], _ place: LayerPlace) throws(SpecError) -> LayerShape
 }
 
 extension MethodTable where Method == any Layer {

@@ -26,4 +26,23 @@ struct LinearLayer: Layer {
       "init": .object(initialization.encoded),
     ]
   }
+
+  func resolve(input: [Int], _ place: LayerPlace) throws(SpecError) -> LayerShape {
+    guard let fanIn = Architecture.product(input) else {
+      throw SpecError(place.path, "has an input of shape \(input), which is too large")
+    }
+    let (out, initialization) = (self.out, self.initialization)
+    var parameters = [
+      ParameterSpec(name: place.name("weight"), shape: [out, fanIn]) { random, index in
+        initialization.weights(count: out * fanIn, fanIn: fanIn, fanOut: out, random, parameter: index)
+      }
+    ]
+    if bias {
+      parameters.append(
+        ParameterSpec(name: place.name("bias"), shape: [out]) { random, index in
+          initialization.bias(count: out, fanIn: fanIn, random, parameter: index)
+        })
+    }
+    return LayerShape(output: [out], parameters: parameters)
+  }
 }

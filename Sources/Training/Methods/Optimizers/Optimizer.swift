@@ -11,6 +11,10 @@ protocol Optimizer: Sendable {
   var learningRate: Double { get }
   /// Names of the numbers kept for each parameter, as in PyTorch's state.
   var slots: [String] { get }
+
+  /// Step `step` (from 0) of one tensor with the learning rate of that step.
+  func update(
+    _ parameter: inout [Float], _ gradient: [Float], _ slots: inout [[Float]], rate: Double, step: Int)
 }
 
 extension MethodTable where Method == any Optimizer {

@@ -29,4 +29,19 @@ struct Sgd: Optimizer {
   }
 
   var slots: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
+
+  func update(
+    _ parameter: inout [Float], _ gradient: [Float], _ slots: inout [[Float]], rate: Double, step: Int
+  ) {
+    for i in parameter.indices {
+      let slope = gradient[i] + Float(weightDecay) * parameter[i]
+      var direction = slope
+      if momentum != 0 {
+        let buffer = step == 0 ? slope : Float(momentum) * slots[0][i] + Float(1 - dampening) * slope
+        slots[0][i] = buffer
+        direction = nesterov ? slope + Float(momentum) * buffer : buffer
+      }
+      parameter[i] -= Float(rate) * direction
+    }
+  }
 }

@@ -1,0 +1,143 @@
+// The state of a run as one safetensors file: tensors `model.NAME` and `optimizer.SLOT.NAME` in PyTorch's layouts,
+// and in the metadata everything else that going on needs. Whatever is random or scheduled follows from the step.
+
+import JSON
+
+/// The contents of a checkpoint file.
+public struct Checkpoint: Sendable {
+  /// The version of the metadata's layout.
+  static let version = "1"
+
+  /// Updates done.
+  public let step: Int
+  /// Epochs completed.
+  public let epoch: Int
+  /// Metrics of exactly these parameters; empty when they have not been evaluated.
+  public let metrics: [(key: String, value: Double)]
+  /// The full job spec as JSON text.
+  public let spec: String
+  /// Whether it was made between two scheduled ones, because the run was paused or stopped.
+  public let isInterim: Bool
+  /// Model and optimizer.
+  let tensors: [NamedTensor]
+  let retention: Retention
+
+  init(
+    step: Int, epoch: Int, metrics: [(key: String, value: Double)], spec: String, isInterim: Bool,
+    tensors: [NamedTensor], retention: Retention
+  ) {
+    self.step = step
+    self.epoch = epoch
+    self.metrics = metrics
+    self.spec = spec
+    self.isInterim = isInterim
+    self.tensors = tensors
+    self.retention = retention
+  }
+
+  /// Reads and checks a file that `encode` wrote.
+  public init(_ bytes: [UInt8]) throws(SafetensorsError) {
+    let file = try Safetensors(bytes)
+    func text(_ key: String) throws(SafetensorsError) -> String {
+      guard let text = file.metadata(key) else {
+        throw SafetensorsError(description: "not a checkpoint: its metadata has no \(key)")
+      }
+      return text
+    }
+    func json(_ key: String) throws(SafetensorsError) -> JSON {
+      let text = try text(key)
+      do { return try JSON.parse(text) } catch {
+        throw SafetensorsError(description: "the checkpoint's \(key) is damaged: \(error.message)")
+      }
+    }
+    let damaged = SafetensorsError(description: "the checkpoint's metadata is damaged")
+    guard try text("cairn_checkpoint") == Self.version else {
+      throw SafetensorsError(description: "the checkpoint is of a version that is not known here")
+    }
+    guard let step = Int(try text("step")), let epoch = Int(try text("epoch")), step >= 0, epoch >= 0,
+      let metrics = try json("metrics").objectValue, let retention = Retention(try json("retention"))
+    else { throw damaged }
+    self.step = step
+    self.epoch = epoch
+    self.metrics = metrics.entries.map { ($0.key, $0.value.doubleValue ?? .nan) }
+    self.retention = retention
+    spec = try text("spec")
+    isInterim = try text("interim") == "true"
+    var tensors: [NamedTensor] = []
+    for entry in file.entries { tensors.append(try file.tensor(entry)) }
+    self.tensors = tensors
+  }
+
+  /// The file.
+  func encode() -> [UInt8] {
+    var metrics: JSONObject = [:]
+    for (key, value) in self.metrics { metrics[key] = JSON(value) }
+    return Safetensors.encode(
+      tensors,
+      metadata: [
+        ("format", "pt"), ("cairn_checkpoint", Self.version), ("step", "\(step)"), ("epoch", "\(epoch)"),
+        ("metrics", JSON.object(metrics).text), ("interim", isInterim ? "true" : "false"),
+        ("retention", retention.encoded.text), ("spec", spec),
+      ])
+  }
+
+  /// The model's tensors alone under PyTorch's names, for
+  /// `torch.nn.Sequential(...).load_state_dict(safetensors.torch.load_file(f))`.
+  public static func modelPart(of bytes: [UInt8]) throws(SafetensorsError) -> [UInt8] {
+    let checkpoint = try Checkpoint(bytes)
+    let prefix = "model."
+    let tensors = checkpoint.tensors.filter { $0.name.hasPrefix(prefix) }.map {
+      NamedTensor(name: String($0.name.dropFirst(prefix.count)), shape: $0.shape, values: $0.values)
+    }
+    return Safetensors.encode(
+      tensors, metadata: [("format", "pt"), ("step", "\(checkpoint.step)"), ("spec", checkpoint.spec)])
+  }
+
+  /// A file name that carries what matters, of characters that every file system takes:
+  /// `digits.layers-5.epochs-15.act-relu.val_loss-0.11.val_accuracy-0.97.safetensors`.
+  /// - Parameter spec: the full job spec, as `JobSpec.encode` gives it.
+  public static func suggestedName(spec: JSON, epoch: Int, metrics: [(key: String, value: Double)]) -> String
+  {
+    let model = spec["model"]
+    let layers = model?["layers"]?.arrayValue ?? []
+    let hidden = model?["hidden"]?.arrayValue?.count ?? 0
+    var activations: [String] = []
+    for type in layers.compactMap({ $0["type"]?.stringValue }) + [model?["activation"]?.stringValue ?? ""]
+    where MlpPreset.activations.contains(where: { $0.name == type }) && !activations.contains(type) {
+      activations.append(type)
+    }
+    let depth = layers.isEmpty ? 2 * hidden + 1 : layers.count
+    let parts =
+      [
+        spec["dataset"]?["name"]?.stringValue ?? "model", "layers-\(depth)", "epochs-\(epoch)",
+        "act-\(activations.isEmpty ? "none" : activations.joined(separator: "-"))",
+      ] + metrics.map { "\($0.key)-\(Display.short($0.value, digits: 2))" }
+    let name = parts.map(sanitized).joined(separator: ".")
+    return name.drop { $0 == "." } + ".safetensors"
+  }
+
+  private static func sanitized(_ text: String) -> String {
+    String(
+      text.prefix(80).map { character in
+        character.isASCII
+          && (character.isLetter || character.isNumber || character == "-" || character == ".")
+          ? character : "_"
+      })
+  }
+}
+
+/// Numbers for people.
+enum Display {
+  /// At least `digits` decimals' worth: 0.97 for 0.9722, 0.0034 for 0.00342, 1234.57 for 1234.567.
+  static func short(_ value: Double, digits: Int) -> String {
+    guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
+    var decimals = digits
+    var size = abs(value)
+    while size > 0, size < 0.1, decimals < digits + 10 {
+      size *= 10
+      decimals += 1
+    }
+    let factor = PortableMath.power(10, decimals)
+    return "\((value * factor).rounded() / factor)"
+  }
+}

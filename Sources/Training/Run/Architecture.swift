@@ -1,0 +1,105 @@
+// A model before there is a graph: each layer's output shape and parameters, found from the shape of one example.
+
+/// One tensor that is trained.
+struct ParameterSpec: Sendable {
+  /// As in PyTorch's `state_dict` of a Sequential: `0.weight`.
+  let name: String
+  let shape: [Int]
+  /// Its values before the first step, from the initialization stream and its own number in the model.
+  let initial: @Sendable (RandomStream, Int) -> [Float]
+
+  var count: Int { shape.reduce(1, *) }
+}
+
+/// What a layer makes of its input.
+struct LayerShape: Sendable {
+  /// Shape of one example's output.
+  let output: [Int]
+  var parameters: [ParameterSpec] = []
+}
+
+/// A layer in its place.
+public struct LayerSummary: Sendable, Equatable {
+  /// Its index among all layers and its type: `0.linear`.
+  public let name: String
+  /// Shape of one example's output.
+  public let outputShape: [Int]
+  /// How many numbers it trains.
+  public let parameters: Int
+}
+
+/// All layers of a model in their places.
+struct Architecture: Sendable {
+  let inputShape: [Int]
+  let layers: [(layer: any Layer, shape: LayerShape)]
+
+  /// Follows the shapes through the layers; throws what does not fit, with the layer's path.
+  init(_ model: ModelSpec, _ dataset: Dataset, memoryLimit: Int, copies: Int) throws(SpecError) {
+    inputShape = dataset.inputShape
+    var layers: [(any Layer, LayerShape)] = []
+    var shape = dataset.inputShape
+    var count = 0
+    for (index, layer) in model.layers(outputs: dataset.outputs).enumerated() {
+      let place = LayerPlace(index: index, path: model.path(ofLayer: index))
+      let resolved = try layer.resolve(input: shape, place)
+      for parameter in resolved.parameters {
+        guard let size = Self.product(parameter.shape), size <= memoryLimit, count + size <= memoryLimit
+        else {
+          throw SpecError(place.path, "is larger than all memory a job may use")
+        }
+        count += size
+      }
+      let (bytes, overflow) = count.multipliedReportingOverflow(by: 4 * copies)
+      guard !overflow, bytes <= memoryLimit else {
+        throw SpecError(
+          place.path,
+          "brings the model to \(count) parameters, for which training needs more than the "
+            + "\(memoryLimit >> 20) MiB a job may use")
+      }
+      layers.append((layer, resolved))
+      shape = resolved.output
+    }
+    self.layers = layers
+    guard Self.product(shape) == dataset.outputs else {
+      let needs = dataset.info.task == .classification ? "\(dataset.outputs) classes" : "one target"
+      throw SpecError(
+        model.path(ofLayer: layers.count - 1),
+        "gives \(Self.product(shape) ?? 0) numbers for an example, but \(dataset.name) has \(needs)")
+    }
+  }
+
+  /// All parameters in the order of the layers.
+  var parameters: [ParameterSpec] { layers.flatMap(\.shape.parameters) }
+
+  /// The layers as a table.
+  var summaries: [LayerSummary] {
+    layers.enumerated().map { index, entry in
+      let type = entry.layer.encoded["type"]?.stringValue ?? ""
+      return LayerSummary(
+        name: "\(index).\(type)", outputShape: entry.shape.output,
+        parameters: entry.shape.parameters.reduce(0) { $0 + $1.count })
+    }
+  }
+
+  /// The number of elements of a shape, nil when it cannot be counted.
+  static func product(_ shape: [Int]) -> Int? {
+    var count = 1
+    for size in shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      if overflow { return nil }
+      count = product
+    }
+    return count
+  }
+}
+
+/// Where a layer stands in the model.
+struct LayerPlace: Sendable {
+  /// Its index among all layers; its tensors are named after it.
+  let index: Int
+  /// Its path in the job.
+  let path: String
+
+  /// The name of one of its tensors.
+  func name(_ tensor: String) -> String { "\(index).\(tensor)" }
+}

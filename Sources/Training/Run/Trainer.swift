@@ -1,0 +1,307 @@
+// The loop: next batch, forward and backward, clip, update, record, evaluate, checkpoint.
+
+import Glibc
+import JSON
+
+/// Carries out a job.
+public struct Trainer: Sendable {
+  private let plan: JobPlan
+
+  /// A trainer for a checked job.
+  public init(plan: JobPlan) {
+    self.plan = plan
+  }
+
+  /// Trains from the first step, or goes on from a checkpoint of the same job, and returns when the job is done or
+  /// `control` asks for it. Curves and checkpoints have the same bits for any number of threads, and whether the
+  /// run was interrupted or not. Throws when the loss is no longer finite, when the checkpoint does not fit, and
+  /// what the recorder throws.
+  public func run(
+    from checkpoint: [UInt8]? = nil, recorder: any RunRecorder, control: RunControl, threads: Int = 1
+  ) throws(TrainingError) -> TrainingOutcome {
+    do {
+      let network = try Network(plan, threads: plan.spec.train.threads ?? threads)
+      let run = try TrainingRun(plan, network, from: checkpoint, recorder, control)
+      return try run.train()
+    } catch let error as TrainingError {
+      throw error
+    } catch {
+      throw TrainingError(step: nil, description: "\(error)")
+    }
+  }
+}
+
+/// One run while it is going on.
+private final class TrainingRun {
+  let plan: JobPlan
+  let spec: JobSpec
+  let network: Network
+  let recorder: any RunRecorder
+  let control: RunControl
+  let curves: Curves
+  var batches: Batches
+  let specText: String
+
+  /// Updates done.
+  var done = 0
+  var retention = Retention()
+  /// Metrics of the parameters as they are now; empty when they have not been evaluated.
+  var metrics: [(key: String, value: Double)] = []
+  /// The step of the checkpoint that holds the state as it is now.
+  var savedStep: Int?
+  /// The step of a checkpoint made on an interruption, to be deleted with the next one.
+  var interimStep: Int?
+
+  var lastProgress = -Double.infinity
+  var speed = SpeedMeter()
+
+  init(
+    _ plan: JobPlan, _ network: Network, from checkpoint: [UInt8]?, _ recorder: any RunRecorder,
+    _ control: RunControl
+  ) throws {
+    self.plan = plan
+    spec = plan.spec
+    self.network = network
+    self.recorder = recorder
+    self.control = control
+    curves = Curves(plan)
+    batches = Batches(plan)
+    specText = spec.encode().text
+    if let checkpoint { try restore(checkpoint) }
+  }
+
+  func train() throws -> TrainingOutcome {
+    try recorder.begin(curves.all)
+    speed.start()
+    try recorder.log(done == 0 ? plan.summary : "going on from step \(done)")
+    while done < plan.totalSteps {
+      if let request = control.pending { return try leave(request) }
+      try step()
+      let isLast = done == plan.totalSteps
+      let isDue = spec.checkpoint.every.isDue(after: done, stepsPerEpoch: plan.stepsPerEpoch)
+      // A scheduled checkpoint is evaluated, so that "best" is said of its own parameters.
+      if isLast || isDue || spec.train.evaluateEvery.isDue(after: done, stepsPerEpoch: plan.stepsPerEpoch) {
+        try evaluate()
+      }
+      if isLast || isDue { try save(interim: false) }
+      try report(always: isLast)
+    }
+    try testOnce()
+    return .finished
+  }
+
+  /// One update.
+  private func step() throws {
+    let step = done
+    let batch = network.forwardBackward(batches.rows(step: step), step: step)
+    let isLogged = step % spec.train.logEvery == 0
+    let rate = spec.schedule.rate(step, base: spec.optimizer.learningRate, total: plan.totalSteps)
+    let norm = isLogged || spec.train.clipGradNorm != nil ? network.gradientNorm() : nil
+    if isLogged {
+      var values = [batch.loss]
+      if curves.hasAccuracy { values.append(Double(batch.correct) / Double(batch.count)) }
+      values += [rate, Double(step / plan.stepsPerEpoch), norm ?? .nan, network.parameterNorm()]
+      try record(curves.steps, step, values)
+    }
+    guard batch.loss.isFinite, norm?.isFinite ?? true else { throw diverged(step, batch.loss) }
+    network.update(
+      step: step, rate: rate, scale: clipScale(norm), clipValue: spec.train.clipGradValue)
+    done += 1
+    metrics = []
+    speed.add(batch.count)
+  }
+
+  /// What gradients are multiplied with to keep their norm, as PyTorch's clip_grad_norm_ does.
+  private func clipScale(_ norm: Double?) -> Double {
+    guard let limit = spec.train.clipGradNorm, let norm else { return 1 }
+    return min(1, limit / (norm + 1e-6))
+  }
+
+  private func evaluate() throws {
+    let examplesPerSecond = speed.take()
+    if let part = plan.split.validation {
+      let result = network.evaluate(part)
+      var values = [result.loss]
+      if curves.hasAccuracy { values.append(Double(result.correct) / Double(result.count)) }
+      metrics = Array(zip(curves.validation.keys, values)).map { (key: $0.0, value: $0.1) }
+      try record(curves.validation, done, values)
+      let text = metrics.map { "\($0.key) \(Display.short($0.value, digits: 4))" }.joined(separator: ", ")
+      try recorder.log("step \(done), epoch \(done / plan.stepsPerEpoch): \(text)")
+      guard result.loss.isFinite else { throw diverged(done, result.loss) }
+    }
+    try record(curves.speed, done, [examplesPerSecond])
+    speed.start()
+  }
+
+  /// The test part is looked at once, after everything has been decided.
+  private func testOnce() throws {
+    guard let part = plan.split.test else { return }
+    let result = network.evaluate(part)
+    var values = [result.loss]
+    if curves.hasAccuracy { values.append(Double(result.correct) / Double(result.count)) }
+    try record(curves.test, done, values)
+  }
+
+  private func record(_ table: CurveTable, _ step: Int, _ values: [Double]) throws {
+    try recorder.record(table, step: Int64(step), timestamp: Clock.milliseconds, values: values)
+  }
+
+  private func report(always: Bool) throws {
+    let now = Clock.seconds
+    guard always || now - lastProgress >= 0.05 else { return }
+    lastProgress = now
+    try recorder.progress(step: done, epoch: done / plan.stepsPerEpoch)
+  }
+
+  // MARK: Ends and beginnings
+
+  private func leave(_ request: RunControl.Request) throws -> TrainingOutcome {
+    if request != .cancel, savedStep != done { try save(interim: true) }
+    try report(always: true)
+    switch request {
+    case .pause: return .paused
+    case .stop: return .stopped
+    case .cancel: return .cancelled
+    }
+  }
+
+  /// Keeps the state. An interim checkpoint leaves no trace in what later ones hold, so that an interrupted run
+  /// ends with the same bits.
+  private func save(interim: Bool) throws {
+    if let name = network.firstNonFiniteParameter() {
+      throw TrainingError(
+        step: done - 1,
+        description: "training diverged: the update of step \(done - 1) made \(name) not finite")
+    }
+    var isBest = false
+    var deleting = interimStep.map { [$0] } ?? []
+    if !interim {
+      let metric = metrics.first { $0.key == spec.checkpoint.metric }?.value
+      let change = retention.add(step: done, metric: metric, spec.checkpoint)
+      isBest = change.isBest
+      deleting += change.deleting
+    }
+    let checkpoint = Checkpoint(
+      step: done, epoch: done / plan.stepsPerEpoch, metrics: metrics, spec: specText, isInterim: interim,
+      tensors: network.tensors(), retention: retention)
+    try recorder.checkpoint(
+      TrainingCheckpoint(
+        step: done, epoch: checkpoint.epoch, metrics: metrics, isBest: isBest,
+        deleting: deleting.filter { $0 != done }, bytes: checkpoint.encode()))
+    interimStep = interim ? done : nil
+    savedStep = done
+  }
+
+  private func restore(_ bytes: [UInt8]) throws {
+    let checkpoint = try Checkpoint(bytes)
+    guard checkpoint.step <= plan.totalSteps else {
+      throw TrainingError(
+        step: nil,
+        description:
+          "the checkpoint is of step \(checkpoint.step), after the end of this job at \(plan.totalSteps)")
+    }
+    try network.restore(checkpoint.tensors)
+    done = checkpoint.step
+    retention = checkpoint.retention
+    metrics = checkpoint.metrics
+    savedStep = done
+    interimStep = checkpoint.isInterim ? done : nil
+  }
+
+  private func diverged(_ step: Int, _ loss: Double) -> TrainingError {
+    let what: String
+    if let parameter = network.firstNonFiniteParameter() {
+      what = "\(parameter), made so by the update of step \(step - 1)"
+    } else if !loss.isFinite {
+      what =
+        "the loss itself, from finite parameters: the outputs have grown too large or the inputs are not finite"
+    } else {
+      what = network.firstNonFiniteGradient() ?? "the norm of the gradients"
+    }
+    return TrainingError(
+      step: step,
+      description: "training diverged at step \(step): the loss is \(loss); first not finite: \(what)")
+  }
+}
+
+/// Result of a batch or of a whole part.
+struct BatchResult: Sendable {
+  /// Mean over the examples.
+  var loss: Double
+  /// How many classes were right.
+  var correct: Int
+  var count: Int
+}
+
+/// The rows of each step's batch.
+private struct Batches {
+  let order: EpochOrder
+  let batchSize: Int
+  let stepsPerEpoch: Int
+  var epoch = -1
+  var rows: [Int32] = []
+
+  init(_ plan: JobPlan) {
+    order = EpochOrder(plan.split.train, shuffle: plan.spec.dataset.shuffle, seed: plan.spec.seed)
+    batchSize = plan.batchSize
+    stepsPerEpoch = plan.stepsPerEpoch
+  }
+
+  mutating func rows(step: Int) -> ArraySlice<Int32> {
+    if step / stepsPerEpoch != epoch {
+      epoch = step / stepsPerEpoch
+      rows = order.order(epoch: epoch)
+    }
+    let first = step % stepsPerEpoch * batchSize
+    return rows[first..<min(first + batchSize, rows.count)]
+  }
+}
+
+/// The curves of a run, by when they get their points.
+private struct Curves {
+  let hasAccuracy: Bool
+  let steps: CurveTable
+  let validation: CurveTable
+  let speed: CurveTable
+  let test: CurveTable
+
+  var all: [CurveTable] { [steps, validation, speed, test] }
+
+  init(_ plan: JobPlan) {
+    let hasAccuracy = plan.dataset.info.task == .classification
+    func quality(_ part: String) -> [String] { ["\(part)/loss"] + (hasAccuracy ? ["\(part)/accuracy"] : []) }
+    self.hasAccuracy = hasAccuracy
+    steps = CurveTable(index: 0, keys: quality("train") + ["lr", "epoch", "grad_norm", "param_norm"])
+    validation = CurveTable(index: 1, keys: quality("val"))
+    speed = CurveTable(index: 2, keys: ["examples_per_second"])
+    test = CurveTable(index: 3, keys: quality("test"))
+  }
+}
+
+/// Training examples per second since the last evaluation, evaluations not counted.
+private struct SpeedMeter {
+  var examples = 0
+  var since = Clock.seconds
+
+  mutating func start() { since = Clock.seconds }
+
+  mutating func add(_ count: Int) { examples += count }
+
+  mutating func take() -> Double {
+    defer { examples = 0 }
+    return Double(examples) / max(Clock.seconds - since, 1e-9)
+  }
+}
+
+enum Clock {
+  /// Seconds of a clock that only goes forward.
+  static var seconds: Double { read(CLOCK_MONOTONIC) }
+  /// Milliseconds since 1970.
+  static var milliseconds: Int64 { Int64(read(CLOCK_REALTIME) * 1000) }
+
+  private static func read(_ clock: clockid_t) -> Double {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+}

@@ -1,0 +1,204 @@
+import Glibc
+import JSON
+import Testing
+
+@testable import Training
+
+@Suite struct TrainerTests {
+  @Test(arguments: goldenRuns) func runsAsPyTorchDoes(_ golden: GoldenRun) throws {
+    let spec = try JSON.parse(golden.job)
+    let rows = try curves(spec)
+    #expect(rows.count == golden.rows.count)
+    #expect(distance(rows, golden.rows) < 2e-5)
+    // Another learning rate is another run: the comparison can fail.
+    let rate = try #require(spec["optimizer"]?["lr"]?.doubleValue)
+    let twin = try curves(replacing(spec, ["optimizer", "lr"], .number(rate * 1.001)))
+    #expect(distance(twin, golden.rows) > 5e-5)
+  }
+
+  private func curves(_ spec: JSON) throws -> [[Double]] {
+    let run = try finished(spec)
+    let count = run.values("lr").count
+    let accuracy = run.values("train/accuracy")
+    return (0..<count).map { step in
+      [
+        run.values("train/loss")[step], accuracy.isEmpty ? -1 : accuracy[step], run.values("lr")[step],
+        run.values("grad_norm")[step], run.values("param_norm")[step],
+      ]
+    }
+  }
+
+  /// The largest relative difference of any number.
+  private func distance(_ a: [[Double]], _ b: [[Double]]) -> Double {
+    zip(a, b).flatMap { zip($0, $1) }.reduce(0) { max($0, abs($1.0 - $1.1) / max(abs($1.1), 1e-3)) }
+  }
+
+  @Test func digitsAreLearned() throws {
+    let run = try finished(digitsJob)
+    #expect(run.curves["train/loss"]?.first?.step == 0)
+    #expect(abs(try #require(run.values("train/loss").first) - log(10)) < 0.05 * log(10))
+    #expect(run.values("train/loss").count == 51 * 15 && run.values("train/accuracy").count == 51 * 15)
+    #expect(run.curves["val/loss"]?.map(\.step) == (1...15).map { Int64(51 * $0) })
+    #expect(try #require(run.values("val/accuracy").last) > 0.95)
+    #expect(run.values("epoch").last == 14)
+    #expect(run.values("grad_norm").allSatisfy { $0 > 0 } && run.values("param_norm").allSatisfy { $0 > 1 })
+    #expect(run.values("examples_per_second").allSatisfy { $0 > 0 })
+    #expect(run.curves["test/loss"] == nil)
+    #expect(run.latest?.step == 765 && run.latest?.epoch == 15)
+    #expect(run.checkpoints.keys.contains(try #require(run.best)))
+    #expect(run.checkpoints.count <= 3)
+    let losses = run.values("val/loss")
+    #expect(run.best == 51 * (1 + (losses.firstIndex(of: losses.min() ?? 0) ?? 0)))
+  }
+
+  @Test func diabetesIsFitted() throws {
+    let run = try finished([
+      "dataset": ["name": "diabetes", "test": 0.1], "model": ["preset": "mlp", "hidden": [32]],
+      "optimizer": ["type": "adam", "lr": 0.01], "train": ["epochs": 60],
+    ])
+    let losses = run.values("val/loss")
+    #expect(losses[0] > 10_000 && losses[losses.count - 1] < 0.4 * losses[0])
+    #expect(run.curves["val/accuracy"] == nil && run.values("test/loss").count == 1)
+  }
+
+  @Test func threadsDoNotChangeBits() throws {
+    let runs = try [1, 2, 3].map { try finished(dropoutJob, threads: $0) }
+    #expect(runs[0].bits == runs[1].bits && runs[0].bits == runs[2].bits)
+    #expect(runs[0].latest?.bytes == runs[1].latest?.bytes && runs[0].latest?.bytes == runs[2].latest?.bytes)
+    let other = try finished(replacing(dropoutJob, ["seed"], 6))
+    #expect(other.bits["train/loss"] != runs[0].bits["train/loss"])
+  }
+
+  /// Paused at random steps and gone on from what was kept, a run ends with the same bits.
+  @Test(arguments: 0..<8) func interruptionsLeaveNoTrace(_ trial: Int) throws {
+    let whole = try finished(dropoutJob)
+    let plan = try plan(dropoutJob)
+    let random = RandomStream(seed: UInt64(trial), .dataset)
+    let recorder = MemoryRecorder()
+    var outcome = TrainingOutcome.paused
+    for attempt in 0..<100 where outcome != .finished {
+      let control = RunControl()
+      let from = recorder.latest
+      let last = (from?.step ?? 0) + Int(random.uniform(attempt, 0) * 7)
+      recorder.onStep = { if $0 == last { control.request(attempt % 2 == 0 ? .pause : .stop) } }
+      outcome = try Trainer(plan: plan).run(
+        from: from?.bytes, recorder: recorder, control: control, threads: 2)
+      if outcome != .finished { #expect(recorder.latest?.step == min(last + 1, plan.totalSteps)) }
+    }
+    #expect(outcome == .finished)
+    #expect(recorder.bits == whole.bits)
+    #expect(recorder.latest?.bytes == whole.latest?.bytes)
+    #expect(recorder.checkpoints.keys.sorted() == whole.checkpoints.keys.sorted())
+    #expect(recorder.best == whole.best)
+  }
+
+  /// Killed without a word, a run goes on from an older checkpoint and repeats what came after it.
+  @Test func repeatsFromAnOlderCheckpoint() throws {
+    let whole = try finished(dropoutJob)
+    let recorder = MemoryRecorder()
+    let control = RunControl()
+    recorder.onStep = { if $0 == 10 { control.request(.cancel) } }
+    #expect(try Trainer(plan: plan(dropoutJob)).run(recorder: recorder, control: control) == .cancelled)
+    #expect(recorder.latest?.step == 6)
+    recorder.onStep = { _ in }
+    let outcome = try Trainer(plan: plan(dropoutJob)).run(
+      from: recorder.latest?.bytes, recorder: recorder, control: RunControl())
+    #expect(outcome == .finished && recorder.bits == whole.bits)
+    #expect(recorder.latest?.bytes == whole.latest?.bytes)
+  }
+
+  /// Without the optimizer's state the run would go on differently: the test above can fail.
+  @Test func optimizerStateMatters() throws {
+    let plan = try plan(dropoutJob)
+    let recorder = MemoryRecorder()
+    let control = RunControl()
+    recorder.onStep = { if $0 == 6 { control.request(.pause) } }
+    _ = try Trainer(plan: plan).run(recorder: recorder, control: control)
+    let kept = try Checkpoint(try #require(recorder.latest).bytes)
+    let forgetful = Checkpoint(
+      step: kept.step, epoch: kept.epoch, metrics: kept.metrics, spec: kept.spec, isInterim: kept.isInterim,
+      tensors: kept.tensors.map {
+        $0.name.hasPrefix("optimizer.")
+          ? NamedTensor(name: $0.name, shape: $0.shape, values: $0.values.map { _ in 0 }) : $0
+      }, retention: kept.retention)
+    let second = MemoryRecorder()
+    _ = try Trainer(plan: plan).run(from: forgetful.encode(), recorder: second, control: RunControl())
+    #expect(second.latest?.bytes != (try finished(dropoutJob)).latest?.bytes)
+  }
+
+  @Test func divergenceFailsWithItsStep() throws {
+    let recorder = MemoryRecorder()
+    let plan = try plan([
+      "dataset": ["name": "diabetes"], "model": ["preset": "mlp", "hidden": [8]],
+      "optimizer": ["type": "sgd", "lr": 1000], "checkpoint": ["every_steps": 1],
+    ])
+    let error = #expect(throws: TrainingError.self) {
+      try Trainer(plan: plan).run(recorder: recorder, control: RunControl())
+    }
+    let step = try #require(error?.step)
+    #expect(step >= 1 && step < 20)
+    let text = try #require(error).description
+    #expect(
+      text.contains("diverged") && text.contains("step \(step)") && text.contains("not finite"), "\(text)")
+    let kept = try Checkpoint(try #require(recorder.latest).bytes)
+    #expect(kept.tensors.allSatisfy { $0.values.allSatisfy(\.isFinite) })
+  }
+
+  @Test func checkpointHoldsPyTorchsNames() throws {
+    let run = try finished(dropoutJob)
+    let bytes = try #require(run.latest).bytes
+    let file = try Safetensors(bytes)
+    let model = ["0.bias", "0.weight", "3.bias", "3.weight"]
+    #expect(
+      file.entries.map(\.name)
+        == model.map { "model.\($0)" } + model.map { "optimizer.m.\($0)" } + model.map { "optimizer.v.\($0)" }
+    )
+    #expect(try file.tensor("model.0.weight").shape == [16, 64])
+    let part = try Safetensors(try Checkpoint.modelPart(of: bytes))
+    #expect(part.entries.map(\.name) == model && part.metadata("format") == "pt")
+    #expect(try part.tensor("3.weight").values == (try file.tensor("model.3.weight").values))
+    let spec = try JSON.parse(try #require(file.metadata("spec")))
+    #expect(try JobSpec.decode(spec) == JobSpec.decode(dropoutJob))
+    #expect(throws: SafetensorsError.self) { try Checkpoint.modelPart(of: Checkpoint.modelPart(of: bytes)) }
+  }
+
+  @Test func checkpointMustFit() throws {
+    let bytes = try #require(try finished(dropoutJob).latest).bytes
+    let other = replacing(dropoutJob, ["model", "layers", "0", "out"], 17)
+    for (job, says) in [
+      (other, "0.weight"), (replacing(dropoutJob, ["train", "epochs"], 1), "after the end"),
+    ] {
+      let plan = try plan(job)
+      let error = #expect(throws: TrainingError.self) {
+        try Trainer(plan: plan).run(from: bytes, recorder: MemoryRecorder(), control: RunControl())
+      }
+      #expect(error?.description.contains(says) == true, "\(String(describing: error))")
+    }
+    #expect(throws: TrainingError.self) {
+      try Trainer(plan: plan(dropoutJob)).run(
+        from: [1, 2], recorder: MemoryRecorder(), control: RunControl())
+    }
+  }
+
+  @Test func recorderErrorsEndTheRun() throws {
+    final class Full: RunRecorder {
+      struct DiskFull: Error {}
+      func begin(_ tables: [CurveTable]) {}
+      func record(_ table: CurveTable, step: Int64, timestamp: Int64, values: [Double]) {}
+      func log(_ line: String) {}
+      func checkpoint(_ checkpoint: TrainingCheckpoint) throws { throw DiskFull() }
+      func progress(step: Int, epoch: Int) {}
+    }
+    #expect(throws: TrainingError.self) {
+      try Trainer(plan: plan(job())).run(recorder: Full(), control: RunControl())
+    }
+  }
+
+  @Test func controlKeepsTheStrongestRequest() {
+    let control = RunControl()
+    #expect(control.pending == nil)
+    control.request(.cancel)
+    control.request(.pause)
+    #expect(control.pending == .cancel)
+  }
+}
