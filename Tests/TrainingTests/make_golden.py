@@ -3,7 +3,8 @@
 
 Usage: make_golden.py   (torch and scikit-learn installed; run from the repository's root)
 
-The jobs begin from constant weights and go through the data in its own order, so nothing in them is random.
+The jobs begin from constant weights, or from 0.4 * sin(1.3 i + k) for element i of tensor k, and go through the
+data in its own order, so nothing in them is random.
 """
 import json
 import math
@@ -17,7 +18,9 @@ LOADERS = {"iris": sets.load_iris, "wine": sets.load_wine,
            "diabetes": lambda: sets.load_diabetes(scaled=False)}
 
 
-def linear(out, value):
+def linear(out, value=None):
+    if value is None:
+        return {"type": "linear", "out": out}
     return {"type": "linear", "out": out, "init": {"type": "constant", "val": value}}
 
 
@@ -39,6 +42,11 @@ JOBS = {
                          train={"clip_grad_value": 20.0}, schedule={"type": "step", "step_size": 5}),
     "two layers": job("wine", [linear(4, 0.05), {"type": "tanh"}, {"type": "dropout", "p": 0}, linear(3, 0.1)],
                       {"type": "sgd", "lr": 0.5}, 12, batch=50, train={"drop_last": True}),
+    "three layers": job("wine", [linear(9), {"type": "relu"}, linear(6), {"type": "tanh"}, linear(3)],
+                        {"type": "adam", "lr": 0.02}, 24, batch=60,
+                        loss={"type": "cross_entropy", "label_smoothing": 0.2}),
+    "deep regression": job("diabetes", [linear(12), {"type": "tanh"}, linear(7), {"type": "relu"}, linear(1)],
+                           {"type": "sgd", "lr": 1e-4, "momentum": 0.5, "weight_decay": 0.1}, 16, batch=100),
 }
 
 
@@ -64,12 +72,17 @@ def run(job):
     for layer in job["model"]["layers"]:
         if layer["type"] == "linear":
             layers.append(torch.nn.Linear(width, layer["out"]))
-            torch.nn.init.constant_(layers[-1].weight, layer["init"]["val"])
-            torch.nn.init.zeros_(layers[-1].bias)
+            if "init" in layer:
+                torch.nn.init.constant_(layers[-1].weight, layer["init"]["val"])
+                torch.nn.init.zeros_(layers[-1].bias)
             width = layer["out"]
         else:
-            layers.append(torch.nn.Tanh() if layer["type"] == "tanh" else torch.nn.Dropout(layer["p"]))
+            layers.append({"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU,
+                           "dropout": lambda: torch.nn.Dropout(layer["p"])}[layer["type"]]())
     model = torch.nn.Sequential(*layers)
+    if "init" not in job["model"]["layers"][0]:
+        for k, p in enumerate(model.parameters()):
+            p.data = 0.4 * torch.sin(1.3 * torch.arange(p.numel()) + k).reshape(p.shape)
     fields = {k: v for k, v in job["optimizer"].items() if k != "type"}
     optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[job["optimizer"]["type"]](
         model.parameters(), **fields)
