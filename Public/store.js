@@ -283,19 +283,22 @@ function advance(run, step) {
 
 // --- colours
 
-const SLOTS = 10;
+// The hue of each colour of the style sheet: violet, ochre, green, pink, violet, blue, red, ochre, pink, green.
+const HUES = [0, 1, 2, 3, 0, 4, 5, 1, 3, 2];
 const slots = new Map();
 
 /**
  * The colour of a run, 0...9: by its id, so that it is the same everywhere and for ever, and moved on to the next
- * free one only when a run that is shown beside it has it already.
+ * one only when a run that is shown beside it has it, or one of its hue while other hues are free.
  */
 export function colourOf(id, shown = []) {
   const known = slots.get(id);
   if (known !== undefined) return known;
-  const taken = new Set(shown.map((other) => slots.get(other)));
-  let slot = Number.parseInt(id.slice(0, 8), 16) % SLOTS || 0;
-  for (let tries = 0; taken.has(slot) && tries < SLOTS; tries += 1) slot = (slot + 1) % SLOTS;
+  const taken = shown.map((other) => slots.get(other));
+  const hues = taken.map((slot) => HUES[slot]);
+  const first = Number.parseInt(id.slice(0, 8), 16) % HUES.length || 0;
+  const order = HUES.map((_, i) => (first + i) % HUES.length);
+  const slot = order.find((s) => !hues.includes(HUES[s])) ?? order.find((s) => !taken.includes(s)) ?? first;
   slots.set(id, slot);
   return slot;
 }

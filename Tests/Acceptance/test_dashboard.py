@@ -313,6 +313,24 @@ def test_zoom_log_and_fit(server, open_page):
     expect(page.get_by_role("button", name="log y")).to_have_attribute("aria-pressed", "true")
 
 
+def test_a_long_curve_says_what_it_shows_and_is_exact_when_zoomed(server, open_page):
+    job = server.submit(digits(train={"epochs": 50, "batch_size": 32}))
+    server.wait(job["id"])
+    steps = server.job(job["id"])["progress"]["total_steps"]
+    page = open_page("#/runs")
+    wait_for_points(page, "train/loss", 1000)
+    chart = card(page, "train/loss")
+    expect(chart.locator(".note")).to_have_text(re.compile(rf"^[\d,]+ buckets of {steps:,} points, extremes kept$"))
+    assert points(page, "train/loss") == steps
+    box = chart.locator("canvas.overlay").bounding_box()
+    page.mouse.move(box["x"] + 150, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 104, steps=3)
+    with page.expect_response(lambda r: "from_step=" in r.url) as finer:
+        page.mouse.up()
+    assert finer.value.json()["sampled"] is False
+
+
 def test_runs_are_sorted_filtered_and_chosen(server, open_page):
     for name, lr in (("small", 0.001), ("large", 0.01)):
         server.wait(server.submit(digits(name=name, optimizer={"type": "adam", "lr": lr}))["id"])
@@ -333,6 +351,27 @@ def test_runs_are_sorted_filtered_and_chosen(server, open_page):
 
 
 # --- safety and manners
+
+
+def test_a_token_is_asked_for_once(servers, open_page):
+    guarded = servers("--token", "correct horse")
+    guarded.token = "correct horse"
+    page = open_page("#/runs", url=guarded.url, allow=["401"])
+    field = page.get_by_label("Access token")
+    field.fill("wrong")
+    page.get_by_role("button", name="Go on").click()
+    field.fill("correct horse")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("main")).to_contain_text("No runs yet")
+    job = guarded.submit(digits(name="guarded"))
+    wait_for_points(page, "train/loss", 10)
+    guarded.wait(job["id"])
+    page.goto(f"{guarded.url}/#/runs/{job['run_id']}")
+    page.reload()
+    wait_for_points(page, "train/loss", 10)
+    with page.expect_download() as download:
+        page.get_by_role("link", name=re.compile("Download all of step")).first.click()
+    assert download.value.suggested_filename.endswith(".safetensors")
 
 
 def test_hostile_names_are_shown_as_text(server, open_page):
