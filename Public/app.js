@@ -1,5 +1,16 @@
-// The entry: puts the view that the address names into the page, keeps the connection to the server, and says when it
-// is gone. A new page is a module in views/ with `mount(root)`, one row in VIEWS and one link in index.html.
+// The dashboard: plain ES modules that a browser runs as they are, no library, no build step.
+//
+// This file is the entry: it puts the view that the address names into the page, keeps the connection to the server,
+// and says when that is gone. Around it:
+//   api.js      calls, errors, the token, the event stream          store.js    the one state; the address; live events
+//   board.js    a board of charts for some runs, fetching, live     chart.js    one chart on two canvases
+//   caption.js  what a chart says in words                          pointer.js  what pointer and keys do on it
+//   series.js   one curve; scale.js axes; tip.js the tooltip        table.js    a table that is updated in place
+//   dom.js      making elements; format.js numbers and text         parts.js    pieces that views share
+//   views/      one module a page
+// A new page is a module in views/ with `mount(root)`, which gives back how to take it away, one row in VIEWS and one
+// link in index.html. Views share nothing but store.js. What a server sent is shown as text, through dom.js alone;
+// colours are in style.css alone. Nothing here trains, samples or decides: that is the server's.
 
 import { openEvents, setTokenPrompt } from "./api.js";
 import { h, put, setText } from "./dom.js";
@@ -15,6 +26,8 @@ const VIEWS = {
   jobs: { title: "Queue", view: jobs },
   submit: { title: "New job", view: submit },
 };
+
+const GONE = "The server cannot be reached. What you see is the last state; this page reconnects by itself.";
 
 const main = document.getElementById("main");
 const banner = document.getElementById("banner");
@@ -51,7 +64,7 @@ let stream = null;
 let complain = 0;
 let loading = false;
 let loaded = false;
-let opens = 0;
+let behind = true; // whether events may have been missed since the last load
 
 async function load() {
   loading = true;
@@ -77,9 +90,9 @@ function connect() {
       complain = 0;
       // What happened between a load and the opening of the stream would be missed otherwise.
       if (!loaded && !loading) load();
-      else if (gap || opens === 0 || state.link === "down") refresh();
+      else if (gap || behind || state.link === "down") refresh();
       else setLink("live");
-      opens += 1;
+      behind = false;
     },
     lost() {
       complain ||= setTimeout(() => setLink("down"), 1200);
@@ -97,7 +110,7 @@ function setLink(link) {
   linkMark.dataset.state = link;
   setText(linkMark.lastElementChild, link === "live" ? "live" : link === "down" ? "offline" : "connecting");
   banner.hidden = link !== "down";
-  if (link === "down") setText(banner, "The server cannot be reached. What you see is the last state; this page reconnects by itself.");
+  if (link === "down") setText(banner, GONE);
 }
 
 // A hidden tab holds no connection: browsers allow six to one server.
@@ -108,6 +121,7 @@ document.addEventListener("visibilitychange", () => {
     hideTimer = setTimeout(() => {
       stream?.close();
       stream = null;
+      behind = true;
     }, 10000);
   } else if (!stream) connect();
 });
@@ -123,13 +137,15 @@ function countQueue() {
 /** Asks for the access token in a dialog; the promise is kept when one is given. */
 function askToken() {
   return new Promise((resolve) => {
-    const input = h("input", { type: "password", autocomplete: "current-password", "aria-label": "Access token", required: true });
+    const input = h("input", { type: "password", autocomplete: "current-password", required: true,
+      "aria-label": "Access token" });
     const dialog = h("dialog", { class: "ask", cancel: (event) => event.preventDefault() },
       h("form", { submit: (event) => {
         event.preventDefault();
         dialog.remove();
         resolve(input.value.trim());
-      } }, h("h2", {}, "This server asks for a token"), h("p", {}, "The one that it was started with (--token). It is kept in this browser."),
+      } }, h("h2", {}, "This server asks for a token"),
+      h("p", {}, "The one that it was started with (--token). It is kept in this browser."),
       input, h("button", { class: "primary" }, "Go on")));
     document.body.append(dialog);
     dialog.showModal();

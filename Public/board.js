@@ -3,8 +3,7 @@
 
 import * as api from "./api.js";
 import { LineChart } from "./chart.js";
-import { empty, h, put, setText, throttled } from "./dom.js";
-import * as format from "./format.js";
+import { button, empty, h, setText, throttled } from "./dom.js";
 import { Series } from "./series.js";
 import { choose, colourOf, listen, state, stateOf, tell } from "./store.js";
 
@@ -19,7 +18,7 @@ export class Board {
     this.folded = folded;
     this.emptyText = emptyText;
     this.runs = [];
-    this.cards = new Map(); // key -> {chart, section, near, fetched: Map run -> Series, wanted: Map run -> [points]}
+    this.cards = new Map(); // key -> {chart, near, fetched: Map run -> Series, wanted: Map run -> [points], absent}
     this.sections = new Map(); // group -> {element, grid, count}
     this.controls = controls();
     this.holder = h("div", { class: "sections" });
@@ -78,7 +77,7 @@ export class Board {
 
   add(key) {
     const chart = new LineChart(key);
-    const card = { key, chart, near: false, fetched: new Map(), wanted: new Map(), abort: null };
+    const card = { key, chart, near: false, fetched: new Map(), wanted: new Map(), absent: new Set(), abort: null };
     chart.setLook(look());
     chart.addEventListener("hover", (event) => this.pointAt(chart, event.detail));
     chart.addEventListener("zoom", (event) => this.zoomed(card, event.detail.x));
@@ -161,8 +160,9 @@ export class Board {
       card.chart.setLines(lines);
     }
     if (!card.near) return;
-    const missing = having.filter((run) => !card.fetched.has(run.id) && !card.wanted.has(run.id));
-    for (let i = 0; i < missing.length; i += RUNS_A_CALL) this.fetch(card, missing.slice(i, i + RUNS_A_CALL).map((run) => run.id));
+    const missing = having.map((run) => run.id)
+      .filter((id) => !card.fetched.has(id) && !card.wanted.has(id) && !card.absent.has(id));
+    for (const ids of portions(missing)) this.fetch(card, ids);
   }
 
   async fetch(card, ids) {
@@ -174,7 +174,11 @@ export class Board {
     } catch {
       // The banner says that the server is gone; a reset fetches again when it is back.
     }
-    for (const id of ids) card.wanted.delete(id);
+    for (const id of ids) {
+      card.wanted.delete(id);
+      // What could not be had is asked for again when a point of it comes, or after a reset, and not at once.
+      if (!card.fetched.has(id)) card.absent.add(id);
+    }
     card.print = null;
     if (this.cards.get(card.key) === card) this.update(card);
   }
@@ -191,6 +195,7 @@ export class Board {
   reload() {
     this.each((card) => {
       for (const series of card.fetched.values()) series.stale = true;
+      card.absent.clear();
     });
     this.refetchStale();
     this.each((card) => this.update(card));
@@ -200,7 +205,7 @@ export class Board {
     this.each((card) => {
       const ids = [...card.fetched].filter(([id, s]) => s.stale && !card.wanted.has(id)).map(([id]) => id);
       if (!ids.length) return;
-      if (card.near) for (let i = 0; i < ids.length; i += RUNS_A_CALL) this.fetch(card, ids.slice(i, i + RUNS_A_CALL));
+      if (card.near) for (const some of portions(ids)) this.fetch(card, some);
       else for (const id of ids) card.fetched.delete(id);
     });
   }
@@ -212,13 +217,15 @@ export class Board {
     for (const point of points) {
       const card = this.cards.get(point.key);
       if (!card) continue;
+      card.absent.delete(point.run_id);
       card.wanted.get(point.run_id)?.push(point);
       const series = card.fetched.get(point.run_id);
       if (!series) continue;
       if (series.append(point)) touched.add(card);
       card.chart.details.get(point.run_id)?.append(point);
       // A long tail of single points, or twice the points of one answer: time for (new) buckets.
-      if (series.tail > MAX_POINTS / 2 || (!series.sampled && series.steps.length > 2 * MAX_POINTS)) series.stale = true;
+      const grown = series.sampled ? series.tail > MAX_POINTS / 2 : series.steps.length > 2 * MAX_POINTS;
+      series.stale ||= grown;
       stale ||= series.stale;
     }
     for (const card of touched) card.chart.refresh();
@@ -270,6 +277,12 @@ export class Board {
   }
 }
 
+/** A call names at most so many runs. */
+function portions(ids) {
+  const count = Math.ceil(ids.length / RUNS_A_CALL);
+  return Array.from({ length: count }, (_, i) => ids.slice(i * RUNS_A_CALL, (i + 1) * RUNS_A_CALL));
+}
+
 function look() {
   const { smooth, axis, log } = state.view;
   return { smooth, axis, log };
@@ -281,10 +294,11 @@ function controls() {
     title: "Exponential moving average, corrected for its start; the raw curve stays visible behind it",
     input: () => choose({ smooth: Number(slider.value) }) });
   const shown = h("output", { class: "n" });
+  const axes = [["step", "Step"], ["relative", "Time since start"], ["time", "Time of day"]];
   const axis = h("select", { "aria-label": "Horizontal axis", change: () => choose({ axis: axis.value }) },
-    [["step", "Step"], ["relative", "Time since start"], ["time", "Time of day"]].map(([value, text]) => h("option", { value }, text)));
-  const log = h("button", { class: "toggle", type: "button", title: "Logarithmic y axis in every chart",
-    click: () => choose({ log: !state.view.log }) }, "log y");
+    axes.map(([value, text]) => h("option", { value }, text)));
+  const log = button("toggle", "log y", () => choose({ log: !state.view.log }),
+    { title: "Logarithmic y axis in every chart" });
   const charts = h("input", { type: "search", placeholder: "Find a curve", "aria-label": "Find a curve",
     input: () => choose({ charts: charts.value }) });
   const show = () => {

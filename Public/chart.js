@@ -4,7 +4,8 @@
 // For tests and for readers of the page: the card carries data-key, data-points (points of all its lines) and
 // data-runs, and the overlay's label says the same in words.
 
-import { h, put, setText } from "./dom.js";
+import { caption } from "./caption.js";
+import { button, h, put, setText } from "./dom.js";
 import * as format from "./format.js";
 import { colour } from "./palette.js";
 import { followPointer } from "./pointer.js";
@@ -46,16 +47,15 @@ export class LineChart extends EventTarget {
     this.overlay = h("canvas", { class: "overlay", tabindex: "0", role: "img" });
     this.holder = h("div", { class: "canvases" }, this.plot, this.overlay);
     this.newest = h("span", { class: "newest" });
-    this.fitButton = h("button", { class: "mini", type: "button", title: "Show all (double click, or 0)", hidden: true,
-      click: () => this.fit() }, "Fit");
-    this.logButton = h("button", { class: "mini", type: "button", title: "Logarithmic y axis (l)", "aria-pressed": "false",
-      click: () => this.toggleLog() }, "log");
-    this.bigButton = h("button", { class: "mini", type: "button", title: "Full window (f)", "aria-pressed": "false",
-      "aria-label": `Show ${this.title} in the full window`, click: () => this.toggleBig() }, "⤢");
+    this.fitButton = button("mini", "Fit", () => this.fit(), { title: "Show all (double click, or 0)", hidden: true });
+    this.logButton = button("mini", "log", () => this.toggleLog(), { title: "Logarithmic y axis (l)" });
+    this.bigButton = button("mini", "⤢", () => this.toggleBig(), { title: "Full window (f)", "aria-pressed": "false",
+      "aria-label": `Show ${this.title} in the full window` });
     this.note = h("p", { class: "note" });
     this.element = h(
       "figure", { class: "card chart", "data-key": this.title },
-      h("figcaption", {}, h("h4", { title: this.title }, this.title), this.newest, this.fitButton, this.logButton, this.bigButton),
+      h("figcaption", {}, h("h4", { title: this.title }, this.title), this.newest,
+        this.fitButton, this.logButton, this.bigButton),
       this.holder, this.note,
     );
   }
@@ -140,34 +140,7 @@ export class LineChart extends EventTarget {
       `${format.visible(this.title)}: ${format.count(points)} points in ${runs}; arrow keys read values`);
     setText(this.newest, drawn.length === 1 ? format.value(drawn[0].newest()) : "");
     this.logButton.setAttribute("aria-pressed", String(this.log));
-    this.note.textContent = format.visible([this.exactness(drawn, points), ...this.remarks(drawn)].join(" · "));
-  }
-
-  exactness(drawn, points) {
-    if (!drawn.length) return this.lines.length ? "loading" : "no points yet";
-    const sampled = drawn.filter((line) => line.series.sampled);
-    if (!sampled.length) return points === 1 ? "exact, 1 point" : `exact, ${format.count(points)} points`;
-    const buckets = sampled.reduce((sum, line) => sum + line.series.buckets, 0);
-    const inBuckets = sampled.reduce((sum, line) => sum + line.series.count - line.series.tail, 0);
-    const rest = points - inBuckets;
-    return `${format.count(buckets)} buckets of ${format.count(inBuckets)} points, extremes kept` +
-      (rest ? `, ${format.count(rest)} exact` : "");
-  }
-
-  remarks(drawn) {
-    const remarks = [];
-    for (const { series, name } of drawn) {
-      const bad = series.values.findIndex((v) => !Number.isFinite(v));
-      if (bad >= 0) {
-        const whose = drawn.length > 1 ? `${name}: ` : "";
-        remarks.push(`${whose}${format.value(series.values[bad])} at step ${format.count(series.steps[bad])}`);
-      }
-    }
-    if (this.log) {
-      const dropped = drawn.reduce((sum, { series }) => sum + series.values.filter((v) => v <= 0).length, 0);
-      if (dropped) remarks.push(`${format.count(dropped)} not above 0, left out`);
-    }
-    return remarks.slice(0, 3);
+    setText(this.note, caption(this.lines, this.log));
   }
 
   // --- geometry
@@ -377,13 +350,14 @@ export class LineChart extends EventTarget {
 
   band(x, series, from, to) {
     const { sx, sy, range } = this.at;
-    const floor = (v) => (this.log && v <= 0 ? range.y[0] : v);
+    const height = (v) => sy(this.log && v <= 0 ? range.y[0] : v);
     const path = new Path2D();
     let run = [];
     const close = () => {
       if (run.length > 1) {
-        run.forEach((i, n) => (n ? path.lineTo(sx(x[i]), sy(floor(series.high[i]))) : path.moveTo(sx(x[i]), sy(floor(series.high[i])))));
-        for (const i of run.reverse()) path.lineTo(sx(x[i]), sy(floor(series.low[i])));
+        path.moveTo(sx(x[run[0]]), height(series.high[run[0]]));
+        for (const i of run) path.lineTo(sx(x[i]), height(series.high[i]));
+        for (const i of run.reverse()) path.lineTo(sx(x[i]), height(series.low[i]));
         path.closePath();
       }
       run = [];

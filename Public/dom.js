@@ -36,6 +36,20 @@ export function add(element, ...children) {
   return element;
 }
 
+/** A button that does something. */
+export function button(look, text, action, properties = {}) {
+  return h("button", { type: "button", class: look, click: action, ...properties }, text);
+}
+
+/** A row of column heads; those that start with "#" stand over numbers. */
+export function heads(...titles) {
+  const cells = titles.map((title) => {
+    const numeric = title.startsWith("#");
+    return h("th", { scope: "col", class: numeric ? "n" : null }, numeric ? title.slice(1) : title);
+  });
+  return h("thead", {}, h("tr", {}, cells));
+}
+
 /** Replaces what an element holds. */
 export function put(element, ...children) {
   element.replaceChildren();

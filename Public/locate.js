@@ -82,6 +82,7 @@ export function syntaxError(text) {
     const start = position ? Math.min(Number(position[1]), text.length) : text.length;
     const line = text.slice(0, start).split("\n").length;
     const what = error.message.replace(/ in JSON.*| at position.*|, "?[\s\S]*is not valid JSON/s, "");
-    return { message: `line ${line}: ${what}`, start: Math.max(0, Math.min(start, text.length - 1)), end: Math.min(start + 1, text.length) };
+    const from = Math.max(0, Math.min(start, text.length - 1));
+    return { message: `line ${line}: ${what}`, start: from, end: Math.min(start + 1, text.length) };
   }
 }

@@ -16,6 +16,12 @@ export function badge(state) {
   return h("span", { class: `badge ${state}` }, h("i", { "aria-hidden": "true" }), state);
 }
 
+/** Seconds that a job has taken, so far or in all. */
+export function took(job) {
+  const end = job.ended_at ?? (job.state === "running" ? Date.now() : null);
+  return job.started_at && end ? (end - job.started_at) / 1000 : NaN;
+}
+
 /** Share of a job that is done, 0...1. */
 export function share(job) {
   const { step = 0, total_steps: total = 0 } = job?.progress ?? {};
@@ -25,7 +31,8 @@ export function share(job) {
 /** A progress bar; call the result with a job to bring it up to date. */
 export function progressBar() {
   const fill = h("i");
-  const element = h("div", { class: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Progress" }, fill);
+  const element = h("div", { class: "bar", role: "progressbar", "aria-label": "Progress",
+    "aria-valuemin": 0, "aria-valuemax": 100 }, fill);
   const show = (job) => {
     const part = job.state === "finished" ? 1 : share(job);
     fill.style.transform = `scaleX(${part})`;

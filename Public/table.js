@@ -13,7 +13,8 @@ export class Table {
     this.rows = new Map();
     this.head = h("tr");
     this.body = h("tbody");
-    this.table = h("table", { class: `list ${className}`.trim(), "aria-label": label }, h("thead", {}, this.head), this.body);
+    this.table = h("table", { class: `list ${className}`.trim(), "aria-label": label },
+      h("thead", {}, this.head), this.body);
     this.element = h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": label }, this.table);
   }
 
@@ -28,10 +29,12 @@ export class Table {
   }
 
   header(column) {
+    const arrow = h("span", { class: "arrow", "aria-hidden": "true" });
     const title = column.value
-      ? h("button", { type: "button", click: () => this.sortBy(column) }, column.title, h("span", { class: "arrow", "aria-hidden": "true" }))
+      ? h("button", { type: "button", click: () => this.sortBy(column) }, column.title, arrow)
       : h("span", {}, column.title);
-    return h("th", { scope: "col", class: classes(column), title: column.hint ?? null, "data-column": column.id }, title);
+    const properties = { scope: "col", class: classes(column), title: column.hint, "data-column": column.id };
+    return h("th", properties, title);
   }
 
   /** First click: numbers from their best known end (largest first), words from A; then the other way round. */
@@ -68,8 +71,12 @@ export class Table {
   }
 
   addRow(id) {
-    const cells = this.columns.map((column) => h(column.header ? "th" : "td", { class: classes(column), scope: column.header ? "row" : null }));
-    const element = h("tr", { "data-id": id, pointerenter: () => this.pointed(id), pointerleave: () => this.pointed(null) }, cells);
+    const cells = this.columns.map((column) => {
+      const properties = { class: classes(column), scope: column.header ? "row" : null };
+      return h(column.header ? "th" : "td", properties);
+    });
+    const pointing = { pointerenter: () => this.pointed(id), pointerleave: () => this.pointed(null) };
+    const element = h("tr", { "data-id": id, ...pointing }, cells);
     return { element, cells, prints: [] };
   }
 

@@ -1,11 +1,13 @@
 // The queue: every job with its state, priority, progress and buttons.
 
-import { empty, h, put, throttled } from "../dom.js";
+import { button, empty, h, put, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { badge, jobButtons, messageLine, progressBar, progressText } from "../parts.js";
+import { badge, jobButtons, messageLine, progressBar, progressText, took } from "../parts.js";
 import { link, listen, loadJobs, state } from "../store.js";
 import { Table } from "../table.js";
 
+const ABOUT =
+  "Highest priority first, then oldest first. After a restart of the server, running jobs go on by themselves.";
 const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finished: 3 };
 
 /** Puts the page together; the result takes it away. */
@@ -14,11 +16,10 @@ export function mount(root) {
   const bars = new Map();
   const table = new Table({ label: "Jobs", className: "queue", key: (job) => job.id });
   table.setColumns(columns(bars, message));
-  const more = h("button", { type: "button", class: "quiet", click: () => loadJobs(true).catch(message.show) }, "Load older jobs");
-  const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Queue"),
-    h("p", {}, "Highest priority first, then oldest first. Running jobs go on by themselves after a restart of the server.")),
-  message.element, table.element, h("div", { class: "foot" }, more));
-  const nothing = empty("Nothing in the queue", "A job is a model, a data set and an optimizer; the trainer does the rest.",
+  const more = button("quiet", "Load older jobs", () => loadJobs(true).catch(message.show));
+  const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Queue"), h("p", {}, ABOUT)),
+    message.element, table.element, h("div", { class: "foot" }, more));
+  const nothing = empty("Nothing in the queue", "A job is a model, a data set and an optimizer.",
     h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")));
   const show = () => {
     const jobs = [...state.jobs.values()].sort((a, b) => RANK[a.state] - RANK[b.state] || waiting(a, b));
@@ -47,7 +48,8 @@ function columns(bars, message) {
   const name = (job) => state.runs.get(job.run_id)?.name ?? job.name ?? `job ${job.id}`;
   return [
     { id: "id", title: "job", numeric: true, text: (job) => String(job.id) },
-    { id: "name", title: "run", header: true, class: "name", print: name, render: (job) => h("a", { href: link("runs", job.run_id), title: name(job) }, name(job)) },
+    { id: "name", title: "run", header: true, class: "name", print: name,
+      render: (job) => h("a", { href: link("runs", job.run_id), title: name(job) }, name(job)) },
     { id: "state", title: "state", class: "state", print: (job) => job.state, render: (job) => badge(job.state) },
     { id: "progress", title: "progress", class: "wide", print: () => "",
       render: (job) => {
@@ -58,7 +60,8 @@ function columns(bars, message) {
     { id: "where", title: "", class: "where", text: (job) => job.error ?? progressText(job) },
     { id: "priority", title: "priority", numeric: true, text: (job) => String(job.priority) },
     { id: "created", title: "created", numeric: true, text: (job) => format.ago(job.created_at) },
-    { id: "took", title: "took", numeric: true, text: (job) => format.duration(((job.ended_at ?? (job.state === "running" ? Date.now() : NaN)) - job.started_at) / 1000) },
-    { id: "buttons", title: "", class: "buttons", print: (job) => job.state, render: (job) => jobButtons(job, message.show) },
+    { id: "took", title: "took", numeric: true, text: (job) => format.duration(took(job)) },
+    { id: "buttons", title: "", class: "buttons", print: (job) => job.state,
+      render: (job) => jobButtons(job, message.show) },
   ];
 }

@@ -2,10 +2,10 @@
 
 import * as api from "../api.js";
 import { Board, byKey } from "../board.js";
-import { empty, h, put, setText, throttled } from "../dom.js";
+import { empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
 import { pretty } from "../locate.js";
-import { badge, copyButton, jobButtons, messageLine, progressBar, progressText } from "../parts.js";
+import { badge, copyButton, jobButtons, messageLine, progressBar, progressText, took } from "../parts.js";
 import { jobOf, link, listen, loadRun, state, stateOf, takeJob } from "../store.js";
 
 /** Puts the page together; the result takes it away. */
@@ -20,8 +20,8 @@ export function mount(root) {
   const facts = factPanels();
   const spec = specPanel(path, id, head.message);
   const page = h("div", { class: "run-page" }, head.element,
-    h("div", { class: "columns" }, board.element,
-      h("aside", { "aria-label": "About this run" }, facts.metrics, log.element, checkpoints.element, facts.params, facts.tags, spec.element)));
+    h("div", { class: "columns" }, board.element, h("aside", { "aria-label": "About this run" },
+      facts.metrics, log.element, checkpoints.element, facts.params, facts.tags, spec.element)));
 
   const show = () => {
     const run = state.runs.get(id);
@@ -36,7 +36,7 @@ export function mount(root) {
     try {
       await loadRun(id);
     } catch (error) {
-      if (error.status === 404) put(root, empty("No such run", `There is no run ${id}.`, h("p", {}, h("a", { class: "button", href: link("runs") }, "All runs"))));
+      if (error.status === 404) put(root, noSuchRun(id));
       return;
     }
     show();
@@ -59,6 +59,11 @@ export function mount(root) {
   };
 }
 
+function noSuchRun(id) {
+  const back = h("a", { class: "button", href: link("runs") }, "All runs");
+  return empty("No such run", `There is no run ${id}.`, h("p", {}, back));
+}
+
 // --- head
 
 function header() {
@@ -72,7 +77,8 @@ function header() {
   const failure = h("p", { class: "failure", role: "alert", hidden: true });
   let print = "";
   const element = h("header", { class: "run-head" },
-    h("div", { class: "row" }, title, mark, buttons), facts, h("div", { class: "row progress" }, bar.element, progress), failure, message.element);
+    h("div", { class: "row" }, title, mark, buttons), facts,
+    h("div", { class: "row progress" }, bar.element, progress), failure, message.element);
   const show = (run) => {
     const job = jobOf(run);
     setText(title, run.name);
@@ -89,17 +95,12 @@ function header() {
     bar.element.parentElement.hidden = !job;
     if (job) {
       bar.show(job);
-      setText(progress, progressText(job) + lasted(job));
+      setText(progress, progressText(job) + (job.ended_at ? ` · took ${format.duration(took(job))}` : ""));
     }
     failure.hidden = !job?.error;
     setText(failure, job?.error ?? "");
   };
   return { element, show, message };
-}
-
-function lasted(job) {
-  if (!job.started_at || !job.ended_at) return "";
-  return ` · took ${format.duration((job.ended_at - job.started_at) / 1000)}`;
 }
 
 // --- panels
@@ -113,7 +114,7 @@ function factPanels() {
   const paramRows = h("tbody");
   const tagRows = h("tbody");
   const metrics = panel("Metrics", h("table", { class: "facts-table" },
-    h("thead", {}, h("tr", {}, ["metric", "last", "min", "max"].map((t, i) => h("th", { scope: "col", class: i ? "n" : null }, t)))), metricRows));
+    heads("metric", "#last", "#min", "#max"), metricRows));
   const params = panel("Parameters", h("table", { class: "facts-table" }, paramRows));
   const tags = panel("Tags", h("table", { class: "facts-table" }, tagRows));
   const cells = new Map();
@@ -157,7 +158,8 @@ function logPanel(path, id) {
     for (const line of batch) {
       if (line.line < next) continue;
       next = line.line + 1;
-      lines.append(h("li", {}, h("time", { title: format.date(line.time) }, format.clock(line.time)), format.plain(line.text)));
+      const time = h("time", { title: format.date(line.time) }, format.clock(line.time));
+      lines.append(h("li", {}, time, format.plain(line.text)));
     }
     while (lines.childElementCount > 2000) lines.firstChild.remove();
     element.hidden = !lines.childElementCount;
@@ -191,8 +193,7 @@ function checkpointPanel(path) {
   const rows = h("tbody");
   const message = messageLine();
   const element = panel("Checkpoints", h("table", { class: "facts-table" },
-    h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "n" }, "step"), h("th", { scope: "col" }, ""),
-      h("th", { scope: "col", class: "n" }, "val/loss"), h("th", { scope: "col", class: "n" }, "size"), h("th", { scope: "col" }, "download"))), rows), message.element);
+    heads("#step", "", "#val/loss", "#size", "download"), rows), message.element);
   element.hidden = true;
   const load = async () => {
     try {
@@ -208,14 +209,16 @@ function checkpointPanel(path) {
     h("td", {}, (checkpoint.labels ?? []).map((label) => h("span", { class: `label ${label}` }, label))),
     h("td", { class: "n" }, format.value(Number(checkpoint.metrics?.["val/loss"] ?? NaN)).replace("NaN", "–")),
     h("td", { class: "n" }, format.bytes(checkpoint.bytes)),
-    h("td", {}, ["all", "model"].map((part) => downloadLink(`${path}/checkpoints/${checkpoint.step}?part=${part}`, part, checkpoint.step, message))));
+    h("td", {}, ["all", "model"].map((part) => downloadLink(path, part, checkpoint.step, message))));
   return { element, load, soon: throttled(500, load) };
 }
 
 /** A plain link where it works; with a token, the file is fetched and handed over. */
-function downloadLink(path, part, step, message) {
+function downloadLink(run, part, step, message) {
+  const path = `${run}/checkpoints/${step}?part=${part}`;
   const about = part === "all" ? "everything that resuming needs" : "the model's tensors, for PyTorch";
-  return h("a", { href: api.address(path), download: true, title: about, "aria-label": `Download ${part} of step ${step}`,
+  const label = `Download ${part} of step ${step}`;
+  return h("a", { href: api.address(path), download: true, title: about, "aria-label": label,
     click: async (event) => {
       if (!api.needsToken()) return;
       event.preventDefault();

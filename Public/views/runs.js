@@ -1,10 +1,10 @@
 // All runs: the table with their hyperparameters and newest metrics, and beside it the curves of the chosen ones.
 
 import { Board } from "../board.js";
-import { empty, h, put, setText, throttled } from "../dom.js";
+import { button, empty, h, put, setText, throttled } from "../dom.js";
 import { filter } from "../filter.js";
 import * as format from "../format.js";
-import { badge, progressBar } from "../parts.js";
+import { badge, progressBar, took } from "../parts.js";
 import { beginning, choose, colourOf, jobOf, link, listen, loadRuns, state, stateOf, tell } from "../store.js";
 import { Table } from "../table.js";
 
@@ -14,14 +14,15 @@ const WIDTH = "cairn.split";
 
 /** Puts the page together; the result takes it away. */
 export function mount(root) {
-  const search = h("input", { type: "search", class: "grow", placeholder: "Filter: words, optimizer.lr<0.01, state=running",
-    "aria-label": "Filter runs", "aria-keyshortcuts": "/", input: () => choose({ filter: search.value }) });
+  const search = h("input", { type: "search", class: "grow", "aria-label": "Filter runs", "aria-keyshortcuts": "/",
+    placeholder: "Filter: words, optimizer.lr<0.01, state=running", input: () => choose({ filter: search.value }) });
   search.value = state.view.filter;
-  const experiments = h("select", { "aria-label": "Experiment", change: () => choose({ experiment: experiments.value }) });
-  const all = h("button", { class: "toggle", type: "button", title: "Also show parameters that are the same in every run",
-    click: () => choose({ all: !state.view.all }) }, "all columns");
+  const experiments = h("select", { "aria-label": "Experiment",
+    change: () => choose({ experiment: experiments.value }) });
+  const all = button("toggle", "all columns", () => choose({ all: !state.view.all }),
+    { title: "Also show parameters that are the same in every run" });
   const summary = h("p", { class: "summary", role: "status" });
-  const more = h("button", { type: "button", class: "quiet", click: () => loadRuns(true).catch(() => {}) }, "Load older runs");
+  const more = button("quiet", "Load older runs", () => loadRuns(true).catch(() => {}));
   const table = new Table({
     label: "Runs", key: (run) => run.id, sort: state.view.sort, sorted: (sort) => choose({ sort }),
     pointed: (id) => tell("point-at-run", id && isShown(id) ? id : null),
@@ -30,12 +31,13 @@ export function mount(root) {
   const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
     emptyText: "Choose a run in the table, or wait for the first step of one." });
   const list = h("section", { class: "panel", "aria-label": "Runs" },
-    h("div", { class: "controls" }, search, experiments, all), table.element, h("div", { class: "foot" }, summary, more));
+    h("div", { class: "controls" }, search, experiments, all), table.element,
+    h("div", { class: "foot" }, summary, more));
   const splitter = divider(list);
   const page = h("div", { class: "split" }, list, splitter, board.element);
-  const nothing = empty("No runs yet", "Submit a job here, or point an MLflow client at this server.",
+  const nothing = empty("No runs yet", "Submit a job here, or from a terminal:",
     h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")),
-    h("pre", {}, `export MLFLOW_TRACKING_URI=${location.origin}`));
+    h("pre", {}, `cairn submit job.json --server ${location.origin}`));
 
   const show = () => {
     const runs = [...state.runs.values()];
@@ -44,7 +46,8 @@ export function mount(root) {
     fillExperiments(experiments, runs);
     all.setAttribute("aria-pressed", String(state.view.all));
     const passes = filter(state.view.filter);
-    const listed = runs.filter((run) => (!state.view.experiment || run.experiment === state.view.experiment) && passes(run));
+    const { experiment } = state.view;
+    const listed = runs.filter((run) => (!experiment || run.experiment === experiment) && passes(run));
     const chosen = shownRuns(listed);
     const ids = chosen.map((run) => run.id);
     for (const run of chosen.toReversed()) colourOf(run.id, ids);
@@ -84,7 +87,10 @@ export function mount(root) {
 // --- which runs are drawn
 
 function newestFirst(runs) {
-  return runs.slice().sort((a, b) => (beginning(b) > beginning(a) ? 1 : beginning(b) < beginning(a) ? -1 : (b.job ?? 0) - (a.job ?? 0)));
+  return runs.slice().sort((a, b) => {
+    const [first, second] = [beginning(a), beginning(b)];
+    return first === second ? (b.job ?? 0) - (a.job ?? 0) : first < second ? 1 : -1;
+  });
 }
 
 /** The runs whose curves are drawn: those that were chosen, else the newest ones. */
@@ -136,7 +142,7 @@ function columns(runs) {
     { id: "experiment", title: "experiment", value: (run) => run.experiment, text: (run) => run.experiment },
     { id: "started", title: "started", numeric: true, value: beginning,
       text: (run) => (Number.isFinite(beginning(run)) ? format.ago(beginning(run)) : "") },
-    { id: "took", title: "took", numeric: true, value: took, text: (run) => format.duration(took(run)) },
+    { id: "took", title: "took", numeric: true, value: lasted, text: (run) => format.duration(lasted(run)) },
   ];
 }
 
@@ -150,7 +156,10 @@ function weight(key) {
 function nameColumn() {
   return {
     id: "name", title: "run", header: true, class: "name sticky", value: (run) => run.name,
-    print: (run) => [run.name, isShown(run.id), stateOf(run) === "running" ? jobOf(run)?.progress?.step : "", colourOf(run.id)].join("\n"),
+    print: (run) => {
+      const running = stateOf(run) === "running";
+      return [run.name, isShown(run.id), running ? jobOf(run)?.progress?.step : "", colourOf(run.id)].join("\n");
+    },
     render: (run) => {
       const shown = isShown(run.id);
       const eye = h("button", { type: "button", class: `eye c${colourOf(run.id)}`, "aria-pressed": String(shown),
@@ -184,11 +193,9 @@ function paramColumn(key) {
     class: "param", text: (run) => run.params[key] ?? "" };
 }
 
-function took(run) {
-  const job = jobOf(run);
-  const from = job ? job.started_at : run.started;
-  const to = (job ? job.ended_at : run.ended) ?? (["running"].includes(stateOf(run)) ? Date.now() : null);
-  return from && to ? (to - from) / 1000 : NaN;
+/** A run that was logged from outside has no job, but the same times. */
+function lasted(run) {
+  return took(jobOf(run) ?? { started_at: run.started, ended_at: run.ended, state: stateOf(run) });
 }
 
 function fillExperiments(select, runs) {

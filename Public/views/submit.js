@@ -1,29 +1,30 @@
 // A new job: the spec as text, checked by the server before anything runs.
 
 import * as api from "../api.js";
-import { h, put, setText } from "../dom.js";
+import { button, h, heads, put, setText } from "../dom.js";
 import * as format from "../format.js";
 import { locate, pretty, syntaxError } from "../locate.js";
 import { PRESETS } from "../presets.js";
 import { link, state, takeJob } from "../store.js";
 
+const ABOUT = "Data set, model and optimizer are needed, all else has a default. The same spec gives the same bits.";
 const DRAFT = "cairn.draft";
 
 /** Puts the page together; the result takes it away. */
 export function mount(root) {
   const editor = specEditor();
   const result = h("section", { class: "plan", "aria-label": "What this job will be", "aria-live": "polite" });
-  const check = h("button", { type: "button", class: "quiet", click: () => send(true) }, "Check");
-  const submit = h("button", { type: "button", class: "primary", title: "Ctrl+Enter", click: () => send(false) }, "Submit");
-  const presets = PRESETS.map(({ title, spec }) => h("button", { type: "button", class: "chip", click: () => {
+  const check = button("quiet", "Check", () => send(true));
+  const submit = button("primary", "Submit", () => send(false), { title: "Ctrl+Enter" });
+  const presets = PRESETS.map(({ title, spec }) => button("chip", title, () => {
     editor.set(pretty(spec));
     hint(result);
-  } }, title));
+  }));
   put(root, h("div", { class: "page submit" },
-    h("header", { class: "page-head" }, h("h1", {}, "New job"),
-      h("p", {}, "Data set, model and optimizer are needed; everything else has a default. The same spec gives the same bits.")),
+    h("header", { class: "page-head" }, h("h1", {}, "New job"), h("p", {}, ABOUT)),
     h("div", { class: "presets", role: "group", "aria-label": "Start from" }, h("span", {}, "Start from"), presets),
-    h("div", { class: "columns" }, h("div", {}, editor.element, h("div", { class: "buttons" }, submit, check)), result)));
+    h("div", { class: "columns" },
+      h("div", {}, editor.element, h("div", { class: "buttons" }, submit, check)), result)));
 
   async function send(dry) {
     editor.clear();
@@ -157,9 +158,10 @@ function showPlan(result, plan) {
   put(result, h("h2", {}, "This job is sound"),
     h("dl", { class: "numbers-row" }, facts.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text)))),
     h("table", { class: "facts-table layers" },
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "layer"), h("th", { scope: "col", class: "n" }, "output"), h("th", { scope: "col", class: "n" }, "parameters"))),
+      heads("layer", "#output", "#parameters"),
       h("tbody", {}, plan.layers.map((layer) => h("tr", {}, h("th", { scope: "row" }, layer.name),
-        h("td", { class: "n" }, layer.output_shape.join(" × ")), h("td", { class: "n" }, format.count(layer.parameters)))))),
+        h("td", { class: "n" }, layer.output_shape.join(" × ")),
+        h("td", { class: "n" }, format.count(layer.parameters)))))),
     plan.spec ? h("details", { class: "box" }, h("summary", {}, h("h2", {}, "With every default filled in")),
       h("pre", { class: "spec", tabindex: "0" }, pretty(plan.spec))) : null);
 }
