@@ -139,19 +139,19 @@ enum PointCodec {
     let count = Int(announced)
     try appendDifferences(&reader, count: count, base: base.step, to: &points.steps)
     try appendDifferences(&reader, count: count, base: base.timestamp, to: &points.timestamps)
-    if flags == floatFlag {
-      let bytes = try reader.take(count * 4)
-      points.values.reserveCapacity(points.values.count + count)
+    let start = points.values.count
+    points.values.append(contentsOf: repeatElement(0, count: count))
+    let isFloat = flags == floatFlag
+    let bytes = try reader.take(count * (isFloat ? 4 : 8))
+    points.values.withUnsafeMutableBufferPointer { values in
       for index in 0..<count {
-        let bits = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
-        points.values.append(Double(Float(bitPattern: bits)))
-      }
-    } else {
-      let bytes = try reader.take(count * 8)
-      points.values.reserveCapacity(points.values.count + count)
-      for index in 0..<count {
-        let bits = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
-        points.values.append(Double(bitPattern: bits))
+        if isFloat {
+          let bits = bytes.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)
+          values[start + index] = Double(Float(bitPattern: UInt32(littleEndian: bits)))
+        } else {
+          let bits = bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)
+          values[start + index] = Double(bitPattern: UInt64(littleEndian: bits))
+        }
       }
     }
   }
@@ -159,12 +159,18 @@ enum PointCodec {
   private static func appendDifferences(
     _ reader: inout ByteReader, count: Int, base: Int64, to column: inout [Int64]
   ) throws(StoreError) {
-    column.reserveCapacity(column.count + count)
-    var last = base
-    for _ in 0..<count {
-      last &+= unzigzag(try reader.varint())
-      column.append(last)
+    // Appending, not reserving: it grows by factors, so that many small blocks do not copy the column each time.
+    let start = column.count
+    column.append(contentsOf: repeatElement(0, count: count))
+    var cursor = reader
+    try column.withUnsafeMutableBufferPointer { (values) throws(StoreError) in
+      var last = base
+      for index in start..<(start + count) {
+        last &+= unzigzag(try cursor.varint())
+        values[index] = last
+      }
     }
+    reader = cursor
   }
 
   // MARK: Envelope
@@ -219,6 +225,11 @@ struct ByteReader {
   }
 
   mutating func varint() throws(StoreError) -> UInt64 {
+    // Most differences fit in one byte.
+    if offset < bytes.count, bytes[offset] < 0x80 {
+      offset += 1
+      return UInt64(bytes[offset - 1])
+    }
     var value: UInt64 = 0
     var shift: UInt64 = 0
     while true {

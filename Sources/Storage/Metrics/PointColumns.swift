@@ -69,11 +69,21 @@ struct PointColumns: Equatable {
     }
     var sorted = PointColumns(capacity: count)
     for row in order { sorted.append(step: steps[row], timestamp: timestamps[row], value: values[row]) }
-    return PointColumns().merged(with: sorted).all
+    return PointColumns().mergedByPlace(with: sorted).all
   }
 
-  /// Merges normalized points with later ones that are in order; `added` are those that were not here.
+  /// Merges normalized points with normalized later ones; `added` are those that were not here.
   func merged(with later: PointColumns) -> (all: PointColumns, added: PointColumns) {
+    guard count == 0 || later.count == 0 || place(count - 1) < later.place(0) else {
+      return mergedByPlace(with: later)
+    }
+    var all = self
+    all.append(later)
+    return (all, later)
+  }
+
+  /// The same when `later` is in order but may hold repetitions.
+  private func mergedByPlace(with later: PointColumns) -> (all: PointColumns, added: PointColumns) {
     var all = PointColumns(capacity: count + later.count)
     var added = PointColumns(capacity: later.count)
     var mine = 0
