@@ -23,71 +23,26 @@ public struct Curve: Sendable, Equatable {
   /// Highest value of each bucket; empty when not sampled.
   public var maxs: [Double]
 
+  /// A curve without points.
+  init(key: String, sampled: Bool = false) {
+    self.key = key
+    self.sampled = sampled
+    count = 0
+    (steps, timestamps, values, mins, maxs) = ([], [], [], [], [])
+  }
+
   /// A curve of normalized points; `maxPoints` 0 means all.
   init(key: String, _ points: PointColumns, maxPoints: Int) {
-    self.key = key
-    count = points.count
-    guard maxPoints > 0 && points.count > maxPoints else {
-      sampled = false
-      (steps, timestamps, values, mins, maxs) = (points.steps, points.timestamps, points.values, [], [])
-      return
-    }
-    sampled = true
-    (steps, timestamps, values, mins, maxs) = ([], [], [], [], [])
-    let shift = Curve.bucketShift(points.steps, buckets: maxPoints)
-    var start = 0
-    for row in 1...points.count
-    where row == points.count || Curve.differ(points.steps[row - 1], points.steps[row], above: shift) {
-      appendBucket(points, start..<row)
-      start = row
+    if maxPoints > 0 && points.count > maxPoints {
+      var sampler = BucketSampler(key: key, shift: BucketSampler.shift(points.steps, buckets: maxPoints))
+      sampler.add(points)
+      self = sampler.finish()
+    } else {
+      self.init(key: key)
+      count = points.count
+      (steps, timestamps, values) = (points.steps, points.timestamps, points.values)
     }
   }
-
-  private mutating func appendBucket(_ points: PointColumns, _ rows: Range<Int>) {
-    steps.append(points.steps[rows.lowerBound])
-    timestamps.append(points.timestamps[rows.lowerBound])
-    var sum = 0.0
-    var numbers = 0
-    var low = Double.infinity
-    var high = -Double.infinity
-    for value in points.values[rows] where !value.isNaN {
-      sum += value
-      numbers += 1
-      if value < low { low = value }
-      if value > high { high = value }
-    }
-    if sum.isInfinite && low > -.infinity && high < .infinity {
-      // Finite values whose sum is not: divide first.
-      sum = 0
-      for value in points.values[rows] where !value.isNaN { sum += value / Double(numbers) }
-      numbers = min(numbers, 1)
-    }
-    values.append(numbers == 0 ? .nan : sum / Double(numbers))
-    mins.append(numbers == 0 ? .nan : low)
-    maxs.append(numbers == 0 ? .nan : high)
-  }
-
-  /// The fewest low bits to ignore so that ascending steps fall into at most `buckets` groups.
-  ///
-  /// Two neighbours part at every level below their highest differing bit, so one pass that counts those bits
-  /// answers for all levels at once.
-  static func bucketShift(_ steps: [Int64], buckets: Int) -> Int {
-    var parting = [Int](repeating: 0, count: 65)
-    for row in 1..<steps.count { parting[width(steps[row - 1] ^ steps[row])] += 1 }
-    var groups = 1
-    for shift in stride(from: 64, to: 0, by: -1) {
-      // At `shift - 1` the neighbours that differ in bit `shift - 1` part as well.
-      groups += parting[shift]
-      if groups > buckets { return shift }
-    }
-    return 0
-  }
-
-  private static func differ(_ left: Int64, _ right: Int64, above shift: Int) -> Bool {
-    width(left ^ right) > shift
-  }
-
-  private static func width(_ bits: Int64) -> Int { 64 - bits.leadingZeroBitCount }
 }
 
 extension PointColumns {

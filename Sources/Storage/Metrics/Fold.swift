@@ -108,11 +108,15 @@ extension Connection {
       var end = min(start + size, points.count)
       // Points of one place stay together.
       end = points.groupEnd(end - 1)
+      let header = ChunkHeader(points, start..<end)
       try execute(
-        "INSERT INTO chunk(run_id, key_id, first_step, first_time, last_step, count, data) VALUES (?,?,?,?,?,?,?)",
-        .integer(series.run), .integer(series.key), .integer(points.steps[start]),
-        .integer(points.timestamps[start]), .integer(points.steps[end - 1]), .integer(Int64(end - start)),
-        .blob(PointCodec.chunk(points, start..<end)))
+        """
+        INSERT INTO chunk(run_id, key_id, first_step, first_time, last_step, count, numbers, sum_bits, min_bits,
+          max_bits, data) VALUES (?,?,?,?,?,?,?,?,?,?,?)
+        """, .integer(series.run), .integer(series.key), .integer(header.place.step),
+        .integer(header.place.timestamp), .integer(header.lastStep), .integer(Int64(header.count)),
+        .integer(Int64(header.sums.numbers)), .bits(header.sums.sum), .bits(header.sums.low),
+        .bits(header.sums.high), .blob(PointCodec.chunk(points, start..<end)))
       start = end
     }
   }

@@ -45,37 +45,8 @@ extension Connection {
     Dictionary(uniqueKeysWithValues: try summaries(run: uid).map { ($0.key, $0.lastStep) })
   }
 
-  /// The curve of one metric by step, then timestamp, then arrival; empty when there is no such metric.
-  ///
-  /// With more than `maxPoints` points (0: no limit) in the steps asked for, buckets of neighbouring steps take
-  /// their place; see `Curve`. Throws `.notFound` for an unknown run.
-  public func curve(
-    run uid: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil
-  ) throws -> Curve {
-    let points = try points(run: runID(uid), key: key, from: fromStep ?? .min, to: toStep ?? .max)
-    return Curve(key: key, points, maxPoints: maxPoints)
-  }
-
-  private func points(run: Int64, key: String, from: Int64, to: Int64) throws -> PointColumns {
-    let keyID = try integer("SELECT id FROM metric_key WHERE name = ?", .text(key))
-    guard let keyID, from <= to else { return PointColumns() }
-    let part = "WHERE run_id = ? AND key_id = ? AND last_step >= ? AND first_step <= ?"
-    let values: (SQLValue, SQLValue, SQLValue, SQLValue) =
-      (.integer(run), .integer(keyID), .integer(from), .integer(to))
-    let stored = try integer(
-      "SELECT sum(count) FROM chunk \(part)", values.0, values.1, values.2, values.3)
-    var points = PointColumns(capacity: Int(stored ?? 0))
-    try each(
-      "SELECT data FROM chunk \(part) ORDER BY first_step, first_time", values.0, values.1, values.2, values.3
-    ) { row in try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) } }
-    if let later = try unfolded(run: run, only: keyID)[keyID] {
-      points = points.merged(with: later.normalized().steps(from: from, to: to)).all
-    }
-    return points.steps(from: from, to: to)
-  }
-
   /// The points in a run's segments, by key id, in order of arrival.
-  private func unfolded(run: Int64, only keyID: Int64? = nil) throws -> [Int64: PointColumns] {
+  func unfolded(run: Int64, only keyID: Int64? = nil) throws -> [Int64: PointColumns] {
     var series: [Int64: PointColumns] = [:]
     try eachSegment(run: run) { _, _, data in
       try PointCodec.appendSegment(data, only: keyID, to: &series)
@@ -122,14 +93,16 @@ extension Connection {
   /// What is wrong with stored points.
   func damagedMetrics() throws -> [String] {
     var damage: [String] = []
-    try each("SELECT run_id, key_id, first_step, count, data FROM chunk") { row in
+    try each("SELECT \(ChunkHeader.columns), data, run_id, key_id FROM chunk") { row in
+      let header = ChunkHeader(row)
+      let data = ChunkHeader.columnCount
+      let name = "metric chunk \(row.integer(data + 1))/\(row.integer(data + 2))/\(header.place.step)"
       var points = PointColumns()
       do {
-        try row.withBlob(4) { try PointCodec.appendChunk($0, to: &points) }
-        guard points.count != Int(row.integer(3)) else { return }
-        damage.append("metric chunk \(row.integer(0))/\(row.integer(1))/\(row.integer(2)): wrong count")
+        try row.withBlob(data) { try PointCodec.appendChunk($0, to: &points) }
+        if ChunkHeader(points, 0..<points.count) != header { damage.append("\(name): not what its row says") }
       } catch {
-        damage.append("metric chunk \(row.integer(0))/\(row.integer(1))/\(row.integer(2)): \(error)")
+        damage.append("\(name): \(error)")
       }
     }
     try each("SELECT id, data FROM segment") { row in

@@ -70,6 +70,8 @@ let m0001 = Migration(version: 1) { connection, now in
       first_step INTEGER NOT NULL, first_time INTEGER NOT NULL,
       last_step INTEGER NOT NULL,
       count INTEGER NOT NULL,
+      numbers INTEGER NOT NULL,
+      sum_bits INTEGER NOT NULL, min_bits INTEGER NOT NULL, max_bits INTEGER NOT NULL,
       data BLOB NOT NULL,
       PRIMARY KEY(run_id, key_id, first_step, first_time)
     ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,167 @@
+// Reading curves: every point of a series in some steps, or, of a long series, its buckets from the numbers that
+// each chunk's row keeps, so that only the chunks on the edge of a bucket are decoded.
+
+/// What the row of a chunk says of its points.
+struct ChunkHeader: Equatable {
+  var place: Place
+  var lastStep: Int64
+  var count: Int
+  var sums: ValueSums
+
+  static let columns = "first_step, first_time, last_step, count, numbers, sum_bits, min_bits, max_bits"
+  static let columnCount: Int32 = 8
+
+  init(_ points: PointColumns, _ rows: Range<Int>) {
+    place = rows.isEmpty ? Place(step: 0, timestamp: 0) : points.place(rows.lowerBound)
+    lastStep = rows.isEmpty ? 0 : points.steps[rows.upperBound - 1]
+    count = rows.count
+    let sums = ValueSums(points.values[rows])
+    self.sums = ValueSums(numbers: sums.numbers, sum: sums.sum, low: sums.low, high: sums.high)
+  }
+
+  /// From the first columns of a row, selected as `columns`.
+  init(_ row: Row) {
+    place = Place(step: row.integer(0), timestamp: row.integer(1))
+    lastStep = row.integer(2)
+    count = Int(row.integer(3))
+    sums = ValueSums(numbers: Int(row.integer(4)), sum: row.bits(5), low: row.bits(6), high: row.bits(7))
+  }
+
+  /// Equal bit for bit: a sum may be NaN.
+  static func == (left: ChunkHeader, right: ChunkHeader) -> Bool {
+    left.place == right.place && left.lastStep == right.lastStep && left.count == right.count
+      && left.sums.numbers == right.sums.numbers && left.sums.sum.bitPattern == right.sums.sum.bitPattern
+      && left.sums.low.bitPattern == right.sums.low.bitPattern
+      && left.sums.high.bitPattern == right.sums.high.bitPattern
+  }
+}
+
+extension Connection {
+  /// Points above which a series is sampled without decoding all of it.
+  static let directPoints = 131_072
+
+  /// The curve of one metric by step, then timestamp, then arrival; empty when there is no such metric.
+  ///
+  /// With more than `maxPoints` points (0: no limit) in the steps asked for, buckets of neighbouring steps take
+  /// their place; see `Curve`. Throws `.notFound` for an unknown run.
+  public func curve(
+    run uid: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil
+  ) throws -> Curve {
+    try curve(
+      run: runID(uid), key: key, maxPoints: maxPoints, from: fromStep ?? .min, to: toStep ?? .max,
+      directPoints: Connection.directPoints)
+  }
+
+  func curve(
+    run: Int64, key: String, maxPoints: Int, from: Int64, to: Int64, directPoints: Int
+  ) throws -> Curve {
+    let keyID = try integer("SELECT id FROM metric_key WHERE name = ?", .text(key))
+    guard let keyID, from <= to else { return Curve(key: key) }
+    let part = ChunkRange(series: SeriesID(run: run, key: keyID), from: from, to: to)
+    let later = try unfolded(run: run, only: keyID)[keyID]?.normalized() ?? PointColumns()
+    if maxPoints > 0, try storedPoints(part) > max(directPoints, maxPoints),
+      try isTail(later, of: part.series)
+    {
+      return try sampled(part, key: key, tail: later.steps(from: from, to: to), buckets: maxPoints)
+    }
+    let points = try storedPoints(part, mergedWith: later.steps(from: from, to: to))
+    return Curve(key: key, points, maxPoints: maxPoints)
+  }
+
+  // MARK: Every point
+
+  private func storedPoints(_ part: ChunkRange, mergedWith later: PointColumns) throws -> PointColumns {
+    var points = PointColumns(capacity: try storedPoints(part) + later.count)
+    try eachChunk("data", part) { row in
+      try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) }
+    }
+    return points.steps(from: part.from, to: part.to).merged(with: later).all
+  }
+
+  // MARK: Buckets
+
+  /// A part of a series in order: a chunk that need not be decoded unless a bucket ends in it, or points.
+  private enum Piece {
+    case chunk(ChunkHeader)
+    case points(PointColumns)
+
+    var range: StepRange? {
+      switch self {
+      case .chunk(let header):
+        return StepRange(first: header.place.step, last: header.lastStep, count: header.count)
+      case .points(let points):
+        guard let first = points.steps.first, let last = points.steps.last else { return nil }
+        return StepRange(first: first, last: last, count: points.count)
+      }
+    }
+  }
+
+  private func sampled(_ part: ChunkRange, key: String, tail: PointColumns, buckets: Int) throws -> Curve {
+    var pieces: [Piece] = []
+    try eachChunk(ChunkHeader.columns, part) { row in
+      let header = ChunkHeader(row)
+      let isInside = header.place.step >= part.from && header.lastStep <= part.to
+      // A chunk that reaches out of the steps asked for is decoded now: its count is part of the answer.
+      pieces.append(
+        isInside
+          ? .chunk(header)
+          : .points(try decoded(header.place, of: part.series).steps(from: part.from, to: part.to)))
+    }
+    pieces.append(.points(tail))
+    let shift = BucketSampler.shift(pieces.compactMap(\.range), buckets: buckets)
+    var sampler = BucketSampler(key: key, shift: shift)
+    for piece in pieces {
+      switch piece {
+      case .points(let points): sampler.add(points)
+      case .chunk(let header):
+        if BucketSampler.isOneBucket(header.place.step, header.lastStep, shift: shift)
+          && header.sums.isSumUsable
+        {
+          sampler.add(header)
+        } else {
+          sampler.add(try decoded(header.place, of: part.series))
+        }
+      }
+    }
+    return sampler.finish()
+  }
+
+  /// True when all of some normalized points come after the chunks of the series.
+  private func isTail(_ later: PointColumns, of series: SeriesID) throws -> Bool {
+    guard later.count > 0, let state = try seriesState(series) else { return true }
+    return state.lastPlace < later.place(0)
+  }
+
+  private func decoded(_ place: Place, of series: SeriesID) throws -> PointColumns {
+    var points = PointColumns()
+    try each(
+      "SELECT data FROM chunk WHERE run_id = ? AND key_id = ? AND first_step = ? AND first_time = ?",
+      .integer(series.run), .integer(series.key), .integer(place.step), .integer(place.timestamp)
+    ) { row in try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) } }
+    return points
+  }
+
+  // MARK: Chunks
+
+  /// The chunks of a series that have a step in a closed range.
+  private struct ChunkRange {
+    var series: SeriesID
+    var from: Int64
+    var to: Int64
+    static let condition = "WHERE run_id = ? AND key_id = ? AND last_step >= ? AND first_step <= ?"
+  }
+
+  private func storedPoints(_ part: ChunkRange) throws -> Int {
+    let count = try integer(
+      "SELECT sum(count) FROM chunk \(ChunkRange.condition)", .integer(part.series.run),
+      .integer(part.series.key), .integer(part.from), .integer(part.to))
+    return Int(count ?? 0)
+  }
+
+  private func eachChunk(_ columns: String, _ part: ChunkRange, body: (Row) throws -> Void) throws {
+    try each(
+      "SELECT \(columns) FROM chunk \(ChunkRange.condition) ORDER BY first_step, first_time",
+      .integer(part.series.run), .integer(part.series.key), .integer(part.from), .integer(part.to),
+      body: body)
+  }
+}
