@@ -105,7 +105,8 @@ public final class Store: Sendable {
 
   /// Runs `body` on a read-only connection: one snapshot, which holds all that was acknowledged before.
   ///
-  /// Throws `.busy` when it takes more than ten seconds.
+  /// There are four of them, and an open snapshot holds the log: `body` must not wait for a client, nor read again
+  /// inside. Throws `.busy` when SQLite is at it for more than ten seconds.
   public func read<T>(_ body: (Connection) throws -> T) throws -> T {
     try readers.read(body)
   }

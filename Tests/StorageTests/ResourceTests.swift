@@ -88,6 +88,7 @@ import Testing
     try store.append([MetricPoint(key: "m0", step: 1, timestamp: 1, value: 1)], run: "kept")
     #expect(store.eventually { Folder.size(folder.path + "/cairn.db") > 9 << 20 })
     try store.deleteRun("big")
+    #expect(try store.read { try $0.integer("SELECT count(*) FROM chunk_data") } ?? 9 <= 1)
     #expect(try store.run("big") == nil && store.job(job.id) == nil)
     #expect(throws: StoreError.notFound("run 'big'")) { try store.append([], run: "big") }
     #expect(throws: StoreError.notFound("run 'big'")) { try store.deleteRun("big") }

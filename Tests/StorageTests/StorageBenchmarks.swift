@@ -118,7 +118,8 @@ import Testing
     }
     report("append 10 M points in batches of 10000", Double(steps) / time, "points/s")
     try store.foldAll(budget: 65_536)
-    for name in ["first", "again"] {
+    for name in ["first", "again", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a", "a"]
+    {
       let time = try seconds { _ = try store.curve(run: "r", key: "group/metric-0", maxPoints: 1000) }
       report("10 M points into 1000 buckets, \(name)", 1000 * time, "ms")
     }

@@ -199,7 +199,7 @@ import Testing
     #expect(throws: StoreError.self) { try Store.check(folder: copy.path + "/none") }
   }
 
-  @Test(arguments: ["chunk", "segment", "checkpoint_chunk"]) func damageIsFound(table: String) throws {
+  @Test(arguments: ["chunk_data", "segment", "checkpoint_chunk"]) func damageIsFound(table: String) throws {
     let folder = try TemporaryFolder()
     let store = try folder.open(limits: .lazy)
     try store.createRun(NewRun(uid: "r", name: "run"))
@@ -207,7 +207,7 @@ import Testing
       try store.append(
         (0..<50).map { MetricPoint(key: key, step: $0, timestamp: 1, value: key == "a" ? 0.3 : 0.7) },
         run: "r")
-      if table == "chunk" { try store.foldAll() }
+      if table == "chunk_data" { try store.foldAll() }
     }
     try store.putCheckpoint(NewCheckpoint(step: 1, epoch: 0, createdAt: 0), bytes: [1, 2, 3], run: "r")
     #expect(try store.check() == [])
@@ -225,7 +225,7 @@ import Testing
     } else {
       #expect(throws: StoreError.self) { try store.curve(run: "r", key: "a") }
     }
-    if table == "chunk" { #expect(try store.curve(run: "r", key: "b").count == 50) }
+    if table == "chunk_data" { #expect(try store.curve(run: "r", key: "b").count == 50) }
   }
 }
 

@@ -103,8 +103,14 @@ struct Maintenance {
 
   private mutating func fold(_ connection: Connection, run: Int64) throws {
     let start = monotonicNanoseconds()
-    let folded = try connection.transaction { try connection.foldSegments(run: run, budget: foldBudget) }
-    connection.noteFolded(run: run, folded)
+    do {
+      let folded = try connection.transaction { try connection.foldSegments(run: run, budget: foldBudget) }
+      connection.noteFolded(run: run, folded)
+    } catch let error as StoreError {
+      // A damaged segment stays as it is and must not keep the other runs waiting.
+      if case .corrupt = error { connection.memory.unfolded[run] = nil }
+      throw error
+    }
     let took = monotonicNanoseconds() - start
     if took > 8_000_000 { foldBudget = max(1024, foldBudget / 2) }
     if took < 3_000_000 { foldBudget = min(65_536, foldBudget * 2) }

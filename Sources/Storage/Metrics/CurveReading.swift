@@ -2,14 +2,17 @@
 // each chunk's row keeps, so that only the chunks on the edge of a bucket are decoded.
 
 /// What the row of a chunk says of its points.
-struct ChunkHeader: Equatable {
+struct ChunkHeader {
   var place: Place
   var lastStep: Int64
   var count: Int
   var sums: ValueSums
+  /// Where the points are; 0 before they are stored.
+  var dataID: Int64
 
-  static let columns = "first_step, first_time, last_step, count, numbers, sum_bits, min_bits, max_bits"
-  static let columnCount: Int32 = 8
+  static let columns =
+    "first_step, first_time, last_step, count, numbers, sum_bits, min_bits, max_bits, data_id"
+  static let columnCount: Int32 = 9
 
   init(_ points: PointColumns, _ rows: Range<Int>) {
     place = rows.isEmpty ? Place(step: 0, timestamp: 0) : points.place(rows.lowerBound)
@@ -17,6 +20,7 @@ struct ChunkHeader: Equatable {
     count = rows.count
     let sums = ValueSums(points.values[rows])
     self.sums = ValueSums(numbers: sums.numbers, sum: sums.sum, low: sums.low, high: sums.high)
+    dataID = 0
   }
 
   /// From the first columns of a row, selected as `columns`.
@@ -25,11 +29,13 @@ struct ChunkHeader: Equatable {
     lastStep = row.integer(2)
     count = Int(row.integer(3))
     sums = ValueSums(numbers: Int(row.integer(4)), sum: row.bits(5), low: row.bits(6), high: row.bits(7))
+    dataID = row.integer(8)
   }
 
-  /// Equal bit for bit: a sum may be NaN.
-  static func == (left: ChunkHeader, right: ChunkHeader) -> Bool {
-    left.place == right.place && left.lastStep == right.lastStep && left.count == right.count
+  /// True when the rows say the same of their points, bit for bit: a sum may be NaN.
+  func agrees(with right: ChunkHeader) -> Bool {
+    let left = self
+    return left.place == right.place && left.lastStep == right.lastStep && left.count == right.count
       && left.sums.numbers == right.sums.numbers && left.sums.sum.bitPattern == right.sums.sum.bitPattern
       && left.sums.low.bitPattern == right.sums.low.bitPattern
       && left.sums.high.bitPattern == right.sums.high.bitPattern
@@ -72,7 +78,7 @@ extension Connection {
 
   private func storedPoints(_ part: ChunkRange, mergedWith later: PointColumns) throws -> PointColumns {
     var points = PointColumns(capacity: try storedPoints(part) + later.count)
-    try eachChunk("data", part) { row in
+    try eachChunk("data", from: "chunk JOIN chunk_data ON id = data_id", part) { row in
       try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) }
     }
     return points.steps(from: part.from, to: part.to).merged(with: later).all
@@ -105,7 +111,7 @@ extension Connection {
       pieces.append(
         isInside
           ? .chunk(header)
-          : .points(try decoded(header.place, of: part.series).steps(from: part.from, to: part.to)))
+          : .points(try decoded(header).steps(from: part.from, to: part.to)))
     }
     pieces.append(.points(tail))
     let shift = BucketSampler.shift(pieces.compactMap(\.range), buckets: buckets)
@@ -119,7 +125,7 @@ extension Connection {
         {
           sampler.add(header)
         } else {
-          sampler.add(try decoded(header.place, of: part.series))
+          sampler.add(try decoded(header))
         }
       }
     }
@@ -132,12 +138,11 @@ extension Connection {
     return state.lastPlace < later.place(0)
   }
 
-  private func decoded(_ place: Place, of series: SeriesID) throws -> PointColumns {
-    var points = PointColumns()
-    try each(
-      "SELECT data FROM chunk WHERE run_id = ? AND key_id = ? AND first_step = ? AND first_time = ?",
-      .integer(series.run), .integer(series.key), .integer(place.step), .integer(place.timestamp)
-    ) { row in try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) } }
+  private func decoded(_ chunk: ChunkHeader) throws -> PointColumns {
+    var points = PointColumns(capacity: chunk.count)
+    try each("SELECT data FROM chunk_data WHERE id = ?", .integer(chunk.dataID)) { row in
+      try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) }
+    }
     return points
   }
 
@@ -158,9 +163,11 @@ extension Connection {
     return Int(count ?? 0)
   }
 
-  private func eachChunk(_ columns: String, _ part: ChunkRange, body: (Row) throws -> Void) throws {
+  private func eachChunk(
+    _ columns: String, from source: String = "chunk", _ part: ChunkRange, body: (Row) throws -> Void
+  ) throws {
     try each(
-      "SELECT \(columns) FROM chunk \(ChunkRange.condition) ORDER BY first_step, first_time",
+      "SELECT \(columns) FROM \(source) \(ChunkRange.condition) ORDER BY first_step, first_time",
       .integer(part.series.run), .integer(part.series.key), .integer(part.from), .integer(part.to),
       body: body)
   }

@@ -88,6 +88,7 @@ extension Connection {
       let (all, added) = target.points.merged(with: part)
       if added.count == 0 { return }
       state.add(added)
+      try execute("DELETE FROM chunk_data WHERE id = ?", .integer(target.dataID))
       try execute(
         "DELETE FROM chunk WHERE run_id = ? AND key_id = ? AND first_step = ? AND first_time = ?",
         .integer(series.run), .integer(series.key), .integer(target.place.step),
@@ -110,13 +111,15 @@ extension Connection {
       end = points.groupEnd(end - 1)
       let header = ChunkHeader(points, start..<end)
       try execute(
+        "INSERT INTO chunk_data(data) VALUES (?)", .blob(PointCodec.chunk(points, start..<end)))
+      try execute(
         """
         INSERT INTO chunk(run_id, key_id, first_step, first_time, last_step, count, numbers, sum_bits, min_bits,
-          max_bits, data) VALUES (?,?,?,?,?,?,?,?,?,?,?)
+          max_bits, data_id) VALUES (?,?,?,?,?,?,?,?,?,?,?)
         """, .integer(series.run), .integer(series.key), .integer(header.place.step),
         .integer(header.place.timestamp), .integer(header.lastStep), .integer(Int64(header.count)),
         .integer(Int64(header.sums.numbers)), .bits(header.sums.sum), .bits(header.sums.low),
-        .bits(header.sums.high), .blob(PointCodec.chunk(points, start..<end)))
+        .bits(header.sums.high), .integer(lastInsertedID))
       start = end
     }
   }
@@ -131,6 +134,7 @@ struct SeriesID: Hashable {
 /// The chunk where some new points belong.
 struct TargetChunk {
   var place: Place
+  var dataID: Int64
   var points: PointColumns
   var isLast: Bool
 }
@@ -142,40 +146,39 @@ extension Connection {
   ) throws {
     var start = 0
     while start < points.count {
-      guard let (place, data) = try chunk(for: points.place(start), in: series) else {
+      guard var target = try chunk(for: points.place(start), in: series) else {
         return try body(nil, start..<points.count)
       }
-      let next = try placeOfChunk(after: place, in: series)
+      let next = try placeOfChunk(after: target.place, in: series)
+      target.isLast = next == nil
       var end = points.count
       if let next {
         end = start
         while end < points.count && points.place(end) < next { end += 1 }
       }
-      try body(TargetChunk(place: place, points: data, isLast: next == nil), start..<end)
+      try body(target, start..<end)
       start = end
     }
   }
 
-  private func chunk(for place: Place, in series: SeriesID) throws -> (Place, PointColumns)? {
-    let atOrBefore = """
-      SELECT first_step, first_time, data FROM chunk
-      WHERE run_id = ? AND key_id = ? AND (first_step, first_time) <= (?, ?)
-      ORDER BY first_step DESC, first_time DESC LIMIT 1
-      """
-    let earliest = """
-      SELECT first_step, first_time, data FROM chunk WHERE run_id = ? AND key_id = ?
-      ORDER BY first_step, first_time LIMIT 1
+  private func chunk(for place: Place, in series: SeriesID) throws -> TargetChunk? {
+    let select = """
+      SELECT first_step, first_time, data_id, data FROM chunk JOIN chunk_data ON id = data_id
+      WHERE run_id = ? AND key_id = ?
       """
     let (run, key) = (SQLValue.integer(series.run), SQLValue.integer(series.key))
     let found = try first(
-      atOrBefore, run, key, .integer(place.step), .integer(place.timestamp), map: Connection.chunkRow)
-    return try found ?? first(earliest, run, key, map: Connection.chunkRow)
+      "\(select) AND (first_step, first_time) <= (?, ?) ORDER BY first_step DESC, first_time DESC LIMIT 1",
+      run, key, .integer(place.step), .integer(place.timestamp), map: Connection.targetRow)
+    return try found
+      ?? first("\(select) ORDER BY first_step, first_time LIMIT 1", run, key, map: Connection.targetRow)
   }
 
-  private static func chunkRow(_ row: Row) throws -> (Place, PointColumns) {
+  private static func targetRow(_ row: Row) throws -> TargetChunk {
     var points = PointColumns()
-    try row.withBlob(2) { try PointCodec.appendChunk($0, to: &points) }
-    return (Place(step: row.integer(0), timestamp: row.integer(1)), points)
+    try row.withBlob(3) { try PointCodec.appendChunk($0, to: &points) }
+    let place = Place(step: row.integer(0), timestamp: row.integer(1))
+    return TargetChunk(place: place, dataID: row.integer(2), points: points, isLast: false)
   }
 
   private func placeOfChunk(after place: Place, in series: SeriesID) throws -> Place? {

@@ -93,14 +93,16 @@ extension Connection {
   /// What is wrong with stored points.
   func damagedMetrics() throws -> [String] {
     var damage: [String] = []
-    try each("SELECT \(ChunkHeader.columns), data, run_id, key_id FROM chunk") { row in
+    let chunks = "chunk LEFT JOIN chunk_data ON id = data_id"
+    try each("SELECT \(ChunkHeader.columns), data, run_id, key_id FROM \(chunks)") { row in
       let header = ChunkHeader(row)
       let data = ChunkHeader.columnCount
       let name = "metric chunk \(row.integer(data + 1))/\(row.integer(data + 2))/\(header.place.step)"
       var points = PointColumns()
       do {
         try row.withBlob(data) { try PointCodec.appendChunk($0, to: &points) }
-        if ChunkHeader(points, 0..<points.count) != header { damage.append("\(name): not what its row says") }
+        let isTrue = ChunkHeader(points, 0..<points.count).agrees(with: header)
+        if !isTrue { damage.append("\(name): not what its row says") }
       } catch {
         damage.append("\(name): \(error)")
       }

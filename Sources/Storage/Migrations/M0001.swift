@@ -1,7 +1,8 @@
 // Version 1: experiments, runs with their parameters and tags, metrics, checkpoints, jobs, logs.
 //
 // Metric values are kept as the bits of a double in INTEGER columns. `segment` takes what arrives, one row a
-// request; `chunk` and `series` hold what was folded (see Metrics/Fold.swift). A doomed checkpoint belongs to
+// request; `chunk` and `series` hold what was folded (see Metrics/Fold.swift); a chunk's bytes are in a table of
+// their own, because SQLite reads whole rows of a WITHOUT ROWID table to compare their keys. A doomed checkpoint belongs to
 // no run, so that the run can go before the checkpoint's bytes are removed.
 
 let m0001 = Migration(version: 1) { connection, now in
@@ -72,9 +73,10 @@ let m0001 = Migration(version: 1) { connection, now in
       count INTEGER NOT NULL,
       numbers INTEGER NOT NULL,
       sum_bits INTEGER NOT NULL, min_bits INTEGER NOT NULL, max_bits INTEGER NOT NULL,
-      data BLOB NOT NULL,
+      data_id INTEGER NOT NULL,
       PRIMARY KEY(run_id, key_id, first_step, first_time)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE chunk_data(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 
     CREATE TABLE checkpoint(
       id INTEGER PRIMARY KEY AUTOINCREMENT,
