@@ -170,7 +170,7 @@ extension EventLoop {
       responder.run(
         job,
         pipe: { ResponsePipe(pool: pool, limits: limits, announce: { self.post(.output(exchange)) }) },
-        deliver: { post(.answer(exchange, $0)) })
+        deliver: { self.post(.answer(exchange, $0)) })
     }
   }
 

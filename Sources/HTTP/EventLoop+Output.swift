@@ -145,6 +145,7 @@ extension EventLoop {
       guard taken.isFinished else { return !taken.bytes.isEmpty }
       if taken.isBroken {
         // The client must not take a part for the whole: neither the last chunk nor the last byte is sent.
+        _ = connection.out.send(to: connection.descriptor)
         drop(connection)
         return false
       }

@@ -44,31 +44,31 @@ struct Responder: Sendable {
     common = bytes
   }
 
-  /// Answers a job. `deliver` gets the answer at once; a stream's body is written afterwards, on this thread.
-  func run(_ job: Job, pipe: () -> ResponsePipe, deliver: (Answer) -> Void) {
+  /// Answers a job. `deliver` gets the answer; a stream's body is written on this thread.
+  func run(_ job: Job, pipe: () -> ResponsePipe, deliver: @escaping @Sendable (Answer) -> Void) {
     let begin = Clock.now
     let response = respond(job)
     let seconds = Double(Clock.now - begin) / 1e9
-    guard case .stream(let length, let produce) = response.body, job.request.method != .head else {
-      var answer = encode(response, method: job.request.method, minor: job.minor, pipe: nil)
-      answer.handlerSeconds = seconds
+    let isStream = if case .stream = response.body { job.request.method != .head } else { false }
+    let pipe = isStream ? pipe() : nil
+    var answer = encode(response, method: job.request.method, minor: job.minor, pipe: pipe)
+    answer.handlerSeconds = seconds
+    guard case .stream(let length, let produce) = response.body, case .pipe(let pipe, _) = answer.rest else {
       deliver(answer)
       return
     }
-    let pipe = pipe()
-    var answer = encode(response, method: job.request.method, minor: job.minor, pipe: pipe)
-    answer.handlerSeconds = seconds
-    deliver(answer)
-    guard case .pipe = answer.rest else { return }
-    let writer = HTTPBodyWriter(pipe: pipe, length: length)
+    let writer = HTTPBodyWriter(pipe: pipe, length: length) { [answer] in deliver(answer) }
     do {
       try produce(writer)
+      writer.begin()
       if !writer.isComplete {
         configuration.log("an answer to \(job.request.path) ended before its announced length")
       }
       pipe.finish(broken: !writer.isComplete)
     } catch {
-      if !(error is HTTPPeerGone) {
+      let isFirst = writer.abandon()
+      if isFirst { deliver(failed(failure(error, path: job.request.path), minor: job.minor)) }
+      if !isFirst, !(error is HTTPPeerGone) {
         configuration.log("an answer to \(job.request.path) was cut off: \(error)")
       }
       pipe.finish(broken: true)
@@ -89,11 +89,14 @@ struct Responder: Sendable {
       case .fallback:
         return try fallback(job.request)
       }
-    } catch let failure as HTTPFailure {
-      return render(failure)
     } catch {
-      return render(configuration.translate(error) ?? unknown(error, path: job.request.path))
+      return render(failure(error, path: job.request.path))
     }
+  }
+
+  /// What a thrown error means to the client.
+  private func failure(_ error: any Error, path: String) -> HTTPFailure {
+    error as? HTTPFailure ?? configuration.translate(error) ?? unknown(error, path: path)
   }
 
   /// Static files answer GET and HEAD; asked with their GET form, they also tell 405 from 404.

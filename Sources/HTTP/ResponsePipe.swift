@@ -102,29 +102,52 @@ final class ResponsePipe: Sendable {
   }
 }
 
-/// Writes a streamed answer, on the worker that runs the stream's closure.
+/// Writes a streamed answer, on the worker that runs the stream's closure. The head is sent with the first write, so
+/// a closure that throws before it still gets a proper error answer.
 public final class HTTPBodyWriter: Sendable {
-  private let pipe: ResponsePipe
-  private let remaining: Lock<Int?>
+  private struct State: Sendable {
+    var remaining: Int?
+    var hasBegun = false
+  }
 
-  init(pipe: ResponsePipe, length: Int?) {
+  private let pipe: ResponsePipe
+  private let sendHead: @Sendable () -> Void
+  private let state: Lock<State>
+
+  init(pipe: ResponsePipe, length: Int?, sendHead: @escaping @Sendable () -> Void) {
     self.pipe = pipe
-    remaining = Lock(length)
+    self.sendHead = sendHead
+    state = Lock(State(remaining: length))
   }
 
   /// Sends bytes; blocks while more than the high mark waits for a slow client. Throws HTTPPeerGone when the client is
   /// gone, and HTTPFailure 500 when more bytes come than the announced length.
   public func write(_ bytes: [UInt8]) throws {
-    try remaining.withLock { (remaining) throws(HTTPFailure) in
-      guard let left = remaining else { return }
+    try state.withLock { (state) throws(HTTPFailure) in
+      guard let left = state.remaining else { return }
       guard bytes.count <= left else {
         throw HTTPFailure(status: 500, message: "the answer is longer than announced")
       }
-      remaining = left - bytes.count
+      state.remaining = left - bytes.count
     }
+    guard !bytes.isEmpty else { return }
+    begin()
     try pipe.write(bytes)
   }
 
+  /// Sends the head unless it was sent.
+  func begin() {
+    if abandon() { sendHead() }
+  }
+
+  /// Whether the head was not sent; after this it will not be.
+  func abandon() -> Bool {
+    state.withLock { state in
+      defer { state.hasBegun = true }
+      return !state.hasBegun
+    }
+  }
+
   /// Whether as many bytes were written as announced.
-  var isComplete: Bool { remaining.withLock { $0 == nil || $0 == 0 } }
+  var isComplete: Bool { state.withLock { $0.remaining == nil || $0.remaining == 0 } }
 }

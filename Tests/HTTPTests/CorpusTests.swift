@@ -3,7 +3,7 @@ import Testing
 @testable import HTTP
 
 /// What the parsers make of a stream of bytes, without a socket: one line for each message, then the refusal.
-private func reading(_ pieces: [ArraySlice<UInt8>]) -> [String] {
+func reading(_ pieces: [ArraySlice<UInt8>]) -> [String] {
   let limits = HTTPLimits()
   var lines: [String] = []
   var parser = HeadParser(limits: limits)
