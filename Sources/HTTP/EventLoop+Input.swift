@@ -165,7 +165,7 @@ extension EventLoop {
     connection.phase = .handling
     if streams { connection.current?.body = body }
     job.request.body = body
-    pool.submit { [self, job] in
+    jobs.append { [self, job] in
       guard isRunning else { return }
       responder.run(
         job,

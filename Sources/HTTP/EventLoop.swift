@@ -51,6 +51,8 @@ final class EventLoop: @unchecked Sendable {  // its variables belong to the loo
   var connections: [UInt64: Connection] = [:]
   var counters = HTTPGauges()
   var date = DateField()
+  /// Handed to the workers at the end of this round, all at once.
+  var jobs: [WorkerPool.Job] = []
   /// The time when this round of the loop began.
   var now = Clock.now
   var isStopping: Bool { stopDeadline != nil }
@@ -113,6 +115,10 @@ final class EventLoop: @unchecked Sendable {  // its variables belong to the loo
       for index in 0..<max(0, Int(count)) { handle(events[index]) }
       if now >= nextSweep { sweep() }
       if let stopDeadline, now >= stopDeadline { dropEverything() }
+      if !jobs.isEmpty {
+        pool.submit(jobs)
+        jobs.removeAll(keepingCapacity: true)
+      }
       gauges.withLock { [counters] in $0 = counters }
     }
     finish()
@@ -203,7 +209,7 @@ final class EventLoop: @unchecked Sendable {  // its variables belong to the loo
 
   /// Calls the stream's owner on a worker: the loop must not wait for the owner's locks.
   func end(_ stream: HTTPEventStream) {
-    if let onClose = stream.end() { pool.submit(onClose) }
+    if let onClose = stream.end() { pool.submit([onClose]) }
   }
 
   // MARK: Accepting

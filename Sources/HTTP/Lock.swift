@@ -37,14 +37,15 @@ public final class Lock<State: Sendable>: @unchecked Sendable {  // `state` is o
     return try body(&state)
   }
 
-  /// Waits until `blocked` is false, then runs `body`. A wait beyond `deadline` (Clock's nanoseconds) ends too.
+  /// Waits until `blocked` is false, then runs `body`. `blocked` is asked at first and after every wake-up, and may note
+  /// that in the state. A wait beyond `deadline` (Clock's nanoseconds) ends too.
   public func waiting<Result, Failure: Error>(
-    while blocked: (State) -> Bool, until deadline: UInt64? = nil,
+    while blocked: (inout State) -> Bool, until deadline: UInt64? = nil,
     _ body: (inout State) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
-    while blocked(state) {
+    while blocked(&state) {
       if let deadline {
         var time = timespec(
           tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))

@@ -12,8 +12,18 @@ final class WorkerPool: Sendable {
     var idle = 0
     var blocked = 0
     var isClosing = false
+    /// A worker was signalled and has not looked yet. One at a time is woken, and wakes the next one if there is still
+    /// something to do: short jobs are not paid for with a herd of context switches.
+    var isWaking = false
 
     var waiting: Int { jobs.count - next }
+
+    /// Whether to signal a worker now.
+    mutating func wakes() -> Bool {
+      guard waiting > 0, idle > 0, !isWaking else { return false }
+      isWaking = true
+      return true
+    }
 
     mutating func take() -> Job? {
       guard waiting > 0 else { return nil }
@@ -40,15 +50,17 @@ final class WorkerPool: Sendable {
     ceiling = self.size + blocked
   }
 
-  /// Queues a job; a closed pool drops it.
-  func submit(_ job: @escaping Job) {
-    let grow = state.withLock { state in
-      guard !state.isClosing else { return false }
-      state.jobs.append(job)
-      return reserveThread(&state)
+  /// Queues jobs; a closed pool drops them.
+  func submit(_ jobs: [Job]) {
+    let (wake, grow) = state.withLock { state in
+      guard !state.isClosing else { return (false, 0) }
+      state.jobs.append(contentsOf: jobs)
+      var grow = 0
+      while grow < jobs.count, reserveThread(&state) { grow += 1 }
+      return (state.wakes(), grow)
     }
-    state.wakeOne()
-    if grow { startThread() }
+    if wake { state.wakeOne() }
+    for _ in 0..<grow { startThread() }
   }
 
   /// Runs `wait`, which may block for long, without counting the calling worker as busy.
@@ -92,13 +104,20 @@ final class WorkerPool: Sendable {
   private func nextJob() -> Job? {
     state.withLock { $0.idle += 1 }
     let size = size
-    return state.waiting(
-      while: { $0.waiting == 0 && !$0.isClosing && $0.threads - $0.blocked <= size },
-      { state in
+    let (job, wake) = state.waiting(
+      while: { state in
+        state.isWaking = false
+        return state.waiting == 0 && !state.isClosing && state.threads - state.blocked <= size
+      },
+      { state -> (Job?, Bool) in
         state.idle -= 1
-        if let job = state.take() { return job }
-        state.threads -= 1
-        return nil
+        guard let job = state.take() else {
+          state.threads -= 1
+          return (nil, false)
+        }
+        return (job, state.wakes())
       })
+    if wake { state.wakeOne() }
+    return job
   }
 }
