@@ -104,13 +104,20 @@ import Testing
         check(curve, all.steps(from: from, to: to), maxPoints: maxPoints)
       }
     }
-    // A straggler among the chunks takes the long way, and is not lost.
-    let straggler = MetricPoint(key: "k", step: all.steps[5], timestamp: -1, value: 1e300)
-    try store.append([straggler], run: "r")
+    // A straggler among the chunks and a repetition take the long way: in its place, and counted once.
+    var later = PointColumns()
+    later.append(step: all.steps[5], timestamp: -1, value: 1e300)
+    later.append(step: all.steps[7], timestamp: all.timestamps[7], value: all.values[7])
+    try store.append(
+      (0..<2).map {
+        MetricPoint(key: "k", step: later.steps[$0], timestamp: later.timestamps[$0], value: later.values[$0])
+      }, run: "r")
     let curve = try store.read {
       try $0.curve(run: run, key: "k", maxPoints: 10, from: .min, to: .max, directPoints: 0)
     }
-    #expect(curve.count == 20_001)
+    let together = all.merged(with: later.normalized()).all
+    #expect(together.count == 20_001)
+    check(curve, together, maxPoints: 10)
     #expect(try store.check() == [])
   }
 }

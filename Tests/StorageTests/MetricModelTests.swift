@@ -178,6 +178,21 @@ private func same(_ a: Double, _ b: Double) -> Bool { a.bitPattern == b.bitPatte
     #expect(try store.summaries(run: "r").first?.last == 2999)
   }
 
+  /// A request whose answer was lost comes again, after its points were folded.
+  @Test func aRepeatedRequestCountsOnce() throws {
+    let folder = try TemporaryFolder()
+    let store = try folder.open(limits: .lazy)
+    try store.createRun(NewRun(uid: "r", name: "run"))
+    let point = MetricPoint(key: "m", step: 3, timestamp: 4, value: 5)
+    for _ in 0..<3 {
+      try store.append([point], run: "r")
+      #expect(try store.summaries(run: "r").first?.count == 1)
+      #expect(try store.curve(run: "r", key: "m").count == 1)
+      try store.foldAll()
+      #expect(try store.summaries(run: "r").first?.count == 1)
+    }
+  }
+
   @Test func latestFollowsMLflow() throws {
     let folder = try TemporaryFolder()
     let store = try folder.open(limits: .lazy)

@@ -49,6 +49,21 @@ import Testing
     #expect(Folder.size(folder.path + "/cairn.db") == size)
   }
 
+  /// The writer's connection is the only one that may commit or checkpoint: see Core/Writer.swift.
+  @Test func readersNeitherWriteNorCheckpoint() throws {
+    let folder = try TemporaryFolder()
+    let store = try folder.open(limits: .lazy)
+    try store.createRun(NewRun(uid: "r", name: "run"))
+    #expect(throws: StoreError.self) { try store.read { try $0.execute("DELETE FROM run") } }
+    #expect(throws: StoreError.self) { try store.read { try $0.createRun(NewRun(name: "x")) } }
+    let size = Folder.size(folder.path + "/cairn.db")
+    _ = try? store.read { try $0.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+    #expect(Folder.size(folder.path + "/cairn.db") == size)
+    #expect(Folder.size(folder.path + "/cairn.db-wal") > 0)
+    #expect(try Store.check(folder: folder.path) == [])
+    #expect(Folder.size(folder.path + "/cairn.db-wal") > 0)
+  }
+
   // MARK: Groups
 
   @Test func aFailingJobIsUndoneAlone() throws {

@@ -175,7 +175,7 @@ enum PointCodec {
 
   // MARK: Envelope
 
-  private static func sealed(_ bytes: [UInt8]) -> [UInt8] {
+  static func sealed(_ bytes: [UInt8]) -> [UInt8] {
     let sum = bytes.withUnsafeBytes { checksum($0) }
     return bytes + withUnsafeBytes(of: sum.littleEndian) { Array($0) }
   }
