@@ -1,0 +1,105 @@
+// Flat memory, and where each parameter lies in it.
+
+/// A block of floats on a cache line's border, zero at first; freed with its last owner.
+public final class Arena {
+  /// How many floats.
+  public let floats: Int
+  /// The first of them.
+  public let pointer: UnsafeMutablePointer<Float>
+
+  /// Allocates `floats` zeros.
+  public init(floats: Int) {
+    self.floats = floats
+    let bytes = max(64, floats * MemoryLayout<Float>.stride)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    pointer = memory.initializeMemory(as: Float.self, repeating: 0, count: max(16, floats))
+  }
+
+  deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+
+  /// Copies as many floats as both have.
+  public func copy(from other: Arena) {
+    pointer.update(from: other.pointer, count: min(floats, other.floats))
+  }
+}
+
+/// Where the parameters of a model lie in a flat arena. Parameters, gradients and each slot of an optimizer are
+/// arenas of one layout, so that clipping, decay and updates are one pass.
+///
+/// A matrix is stored transposed, [in, out], its rows padded with zeros to a multiple of sixteen floats; a vector
+/// is one such row. `read` and `write` translate from and to PyTorch's order.
+public struct ParameterLayout: Sendable, Equatable {
+  /// One parameter.
+  public struct Entry: Sendable, Equatable {
+    /// Its name in PyTorch's `state_dict`: `0.weight`.
+    public let name: String
+    /// Its shape in PyTorch: [out, in] or [n].
+    public let shape: [Int]
+    /// Its first float in an arena.
+    public let offset: Int
+
+    /// How many numbers it has.
+    public var count: Int { shape.reduce(1, *) }
+    /// How many floats it takes in an arena, padding included.
+    public var floats: Int { rows * stride }
+    /// The floats it takes in an arena.
+    public var range: Range<Int> { offset..<offset + floats }
+
+    /// Rows as stored.
+    var rows: Int { shape.count == 2 ? shape[1] : 1 }
+    /// Columns as stored, without padding.
+    var columns: Int { shape[0] }
+    /// Floats from one stored row to the next.
+    var stride: Int { padded(columns) }
+  }
+
+  /// All parameters in the order of their declaration.
+  public private(set) var entries: [Entry] = []
+  /// Floats of an arena of this layout.
+  public private(set) var floats = 0
+
+  /// A layout without parameters.
+  init() {}
+
+  /// Bytes of an arena of this layout.
+  public var bytes: Int { floats * MemoryLayout<Float>.stride }
+
+  /// The number of the parameter with this name.
+  public func index(of name: String) -> Int? {
+    entries.firstIndex { $0.name == name }
+  }
+
+  /// A parameter's numbers in PyTorch's order.
+  public func read(_ index: Int, from arena: Arena) -> [Float] {
+    let entry = entries[index]
+    let stored = arena.pointer + entry.offset
+    return [Float](unsafeUninitializedCapacity: entry.count) { values, count in
+      for column in 0..<entry.columns {
+        for row in 0..<entry.rows { values[column * entry.rows + row] = stored[row * entry.stride + column] }
+      }
+      count = entry.count
+    }
+  }
+
+  /// Stores a parameter's numbers, given in PyTorch's order; throws when there are too many or too few.
+  public func write(_ values: [Float], to index: Int, in arena: Arena) throws(GraphError) {
+    let entry = entries[index]
+    guard values.count == entry.count else {
+      throw GraphError(
+        "parameter \(entry.name)",
+        "expected \(entry.count) numbers for shape \(entry.shape), got \(values.count)")
+    }
+    let stored = arena.pointer + entry.offset
+    for column in 0..<entry.columns {
+      for row in 0..<entry.rows { stored[row * entry.stride + column] = values[column * entry.rows + row] }
+    }
+  }
+
+  /// Adds a parameter and gives its number.
+  mutating func append(_ name: String, _ shape: [Int]) -> Int {
+    let entry = Entry(name: name, shape: shape, offset: floats)
+    entries.append(entry)
+    floats += entry.floats
+    return entries.count - 1
+  }
+}

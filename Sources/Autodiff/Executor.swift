@@ -1,0 +1,148 @@
+// Running a plan.
+
+/// Carries out a plan on its own block of memory. One thread owns an executor; the executors of one run share
+/// parameters, gradients and the pool. A run allocates nothing and takes no lock.
+public final class Executor {
+  /// What it runs.
+  public let plan: Plan
+  /// Floats from one example of the input to the next; only the first of them, the features, are read.
+  public let inputStride: Int
+  /// Floats from one row of the targets to the next.
+  public let targetStride: Int
+  /// Floats from one row of the output to the next.
+  public let outputStride: Int
+
+  let memory: Arena
+  private let parameters: Arena
+  private let gradients: Arena?
+  private let pool: ThreadPool
+  private let commands: UnsafeMutablePointer<Command>
+  private let commandCount: Int
+  private let context: UnsafeMutablePointer<RunContext>
+  private let inputColumns: Int
+  private let targetColumns: Int
+  private let results: UnsafeMutablePointer<Double>
+
+  /// The examples: row r begins at r * `inputStride`.
+  public let input: UnsafeMutablePointer<Float>
+  /// The class numbers, one for each example; a dummy without labels.
+  public let labels: UnsafeMutablePointer<Int32>
+  /// The targets: row r begins at r * `targetStride`; a dummy without targets.
+  public let targets: UnsafeMutablePointer<Float>
+  /// The output of the last run: row r begins at r * `outputStride`; a dummy without output.
+  public let output: UnsafePointer<Float>
+
+  /// Allocates the plan's memory and binds its instructions to it. Throws when an arena is too small for the plan's
+  /// layout, or a training plan has no gradients.
+  public init(
+    _ plan: Plan, parameters: Arena, gradients: Arena?, pool: ThreadPool, kernels: KernelTable
+  ) throws(GraphError) {
+    guard parameters.floats >= plan.layout.floats else {
+      throw GraphError("executor", "parameters need \(plan.layout.floats) floats, got \(parameters.floats)")
+    }
+    if plan.mode == .training {
+      guard let gradients, gradients.floats >= plan.layout.floats else {
+        throw GraphError(
+          "executor", "gradients need \(plan.layout.floats) floats, got \(gradients?.floats ?? 0)")
+      }
+    }
+    self.plan = plan
+    self.parameters = parameters
+    self.gradients = gradients
+    self.pool = pool
+    // The last cache line is where pointers to what the plan does not have point.
+    let memory = Arena(floats: plan.memory.floats + 16)
+    self.memory = memory
+    let nowhere = memory.pointer + plan.memory.floats
+
+    let addresses = Self.addresses(plan, memory, parameters, gradients)
+    func address(_ value: Int?) -> UnsafeMutablePointer<Float> { value.flatMap { addresses[$0] } ?? nowhere }
+    func find(_ origin: Value.Origin) -> Int? { plan.values.firstIndex { $0.origin == origin } }
+    let (inputValue, targetValue) = (find(.input), find(.targets))
+    input = address(inputValue)
+    targets = address(targetValue)
+    output = UnsafePointer(address(plan.output))
+    labels = UnsafeMutableRawPointer(address(find(.labels))).assumingMemoryBound(to: Int32.self)
+    results = UnsafeMutableRawPointer(address(plan.loss)).assumingMemoryBound(to: Double.self)
+    inputStride = inputValue.map { plan.values[$0].stride } ?? 0
+    targetStride = targetValue.map { plan.values[$0].stride } ?? 0
+    outputStride = plan.output.map { plan.values[$0].stride } ?? 0
+    inputColumns = inputValue.map { plan.values[$0].columns } ?? 0
+    targetColumns = targetValue.map { plan.values[$0].columns } ?? 0
+
+    commandCount = plan.instructions.count
+    commands = .allocate(capacity: max(1, commandCount))
+    for (index, instruction) in plan.instructions.enumerated() {
+      (commands + index).initialize(to: Command(instruction, addresses))
+    }
+    context = .allocate(capacity: 1)
+    context.initialize(to: RunContext(kernels: kernels))
+  }
+
+  deinit {
+    commands.deinitialize(count: commandCount)
+    commands.deallocate()
+    context.deinitialize(count: 1)
+    context.deallocate()
+  }
+
+  /// Gathers a batch: row i of the batch is row `rows[i]` of the data, which has no padding.
+  /// features: [examples, features]; labels: [examples]; targets: [examples, outputs].
+  public func fetch(
+    _ rows: UnsafePointer<Int32>, features: UnsafePointer<Float>, labels: UnsafePointer<Int32>?,
+    targets: UnsafePointer<Float>?
+  ) {
+    let kernels = context.pointee.kernels
+    kernels.gatherRows(plan.batch, inputColumns, features, rows, input, inputStride)
+    if let labels { kernels.gatherLabels(plan.batch, labels, rows, self.labels) }
+    if let targets {
+      kernels.gatherRows(plan.batch, targetColumns, targets, rows, self.targets, targetStride)
+    }
+  }
+
+  /// Carries the plan out on what the inputs hold: forward, and in a training plan backward; gradients are
+  /// overwritten. `seed` and `step` key the random numbers of dropout.
+  public func run(seed: UInt64, step: UInt64) {
+    context.pointee.seed = seed
+    context.pointee.step = step
+    for index in 0..<commandCount { pool.run(commands + index, context) }
+  }
+
+  /// The loss of the last run as PyTorch gives it: a mean over examples or elements.
+  public var loss: Double { plan.loss == nil ? 0 : results[0] / Double(plan.lossTerms) }
+
+  /// The sum that `loss` is the mean of, to be added up over batches.
+  public var lossSum: Double { plan.loss == nil ? 0 : results[0] }
+
+  /// How many of `lossSum`'s terms there are: examples for classes, elements for numbers.
+  public var lossTerms: Int { plan.lossTerms }
+
+  /// In how many examples of the last run the largest logit was the label's; 0 without labels.
+  public var correct: Int { plan.loss == nil ? 0 : Int(results[1]) }
+
+  private static func addresses(_ plan: Plan, _ memory: Arena, _ parameters: Arena, _ gradients: Arena?)
+    -> [UnsafeMutablePointer<Float>?]
+  {
+    plan.values.indices.map { index in
+      switch plan.values[index].origin {
+      case .parameter(let number): parameters.pointer + plan.layout.entries[number].offset
+      case .gradient(let number): gradients.map { $0.pointer + plan.layout.entries[number].offset }
+      default: plan.memory.offsets[index].map { memory.pointer + $0 }
+      }
+    }
+  }
+}
+
+extension Command {
+  /// An instruction bound to the addresses of its operands.
+  fileprivate init(_ instruction: Instruction, _ addresses: [UnsafeMutablePointer<Float>?]) {
+    func operand(_ index: Int) -> UnsafeMutablePointer<Float>? {
+      index < instruction.operands.count ? addresses[instruction.operands[index]] : nil
+    }
+    self.init(
+      instruction.opcode, operand(0), operand(1), operand(2), operand(3), operand(4), split: instruction.split
+    )
+    for (index, size) in instruction.sizes.enumerated() { sizes[index] = size }
+    for (index, number) in instruction.numbers.enumerated() { numbers[index] = number }
+  }
+}

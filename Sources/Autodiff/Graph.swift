@@ -1,0 +1,151 @@
+// The graph: what a caller builds, one operation after the other. Shapes are checked as it grows.
+
+/// Operations on a batch of examples, from inputs and parameters to a loss.
+///
+/// A graph is built for one batch size; the plans of one run come from graphs that declare the same parameters in
+/// the same order and differ in the batch.
+public struct Graph: Sendable {
+  /// Examples in a batch.
+  public let batch: Int
+  /// The parameters so far, in the order of their declaration.
+  public private(set) var layout = ParameterLayout()
+
+  var values: [Value] = []
+  var steps: [Step] = []
+  /// How many terms a loss is the mean of.
+  var lossTerms: [Int: Int] = [:]
+
+  /// An empty graph for batches of `batch` examples.
+  public init(batch: Int) throws(GraphError) {
+    guard batch >= 1 else { throw GraphError("graph", "a batch needs at least 1 example, got \(batch)") }
+    self.batch = batch
+  }
+
+  /// The examples: [batch] + `exampleShape`. A graph has one input.
+  public mutating func input(_ exampleShape: [Int]) throws(GraphError) -> Node {
+    try declare(.input, exampleShape, "input")
+  }
+
+  /// The class numbers: [batch]. A graph has them at most once.
+  public mutating func labels() throws(GraphError) -> Node {
+    try declare(.labels, [], "labels")
+  }
+
+  /// What the outputs should be: [batch] + `exampleShape`. A graph has them at most once.
+  public mutating func targets(_ exampleShape: [Int]) throws(GraphError) -> Node {
+    try declare(.targets, exampleShape, "targets")
+  }
+
+  /// A parameter, named and shaped as in PyTorch's `state_dict`: [out, in] or [n].
+  public mutating func parameter(_ name: String, _ shape: [Int]) throws(GraphError) -> Node {
+    let operation = "parameter \(name)"
+    try Self.checkSizes(shape, operation)
+    guard shape.count == 1 || shape.count == 2 else {
+      throw GraphError(operation, "expected one or two dimensions, got shape \(shape)")
+    }
+    guard layout.index(of: name) == nil else { throw GraphError(operation, "is declared twice") }
+    let index = layout.append(name, shape)
+    let entry = layout.entries[index]
+    return Node(
+      value: add(
+        Value(origin: .parameter(index), rows: entry.rows, columns: entry.columns, needsGradient: true)),
+      shape: shape)
+  }
+
+  /// Adds an operation with one result of the given shape; what operations' builders end with.
+  mutating func apply(_ operation: any Operation, _ inputs: [Node], shape: [Int]) -> Node {
+    let needsGradient = inputs.contains { values[$0.value].needsGradient }
+    let value = add(
+      Value(
+        origin: .computed, rows: shape[0], columns: shape.dropFirst().reduce(1, *),
+        needsGradient: needsGradient))
+    steps.append(Step(operation, inputs: inputs.map(\.value), outputs: [value]))
+    return Node(value: value, shape: shape)
+  }
+
+  /// Throws unless a value is [batch, n, ...] of floats.
+  func requireFloats(_ node: Node, _ operation: String) throws(GraphError) {
+    switch values[node.value].origin {
+    case .labels: throw GraphError(operation, "expected floats, got labels of shape \(node.shape)")
+    case .parameter(let index):
+      throw GraphError(
+        operation, "expected a batch, got parameter \(layout.entries[index].name) \(node.shape)")
+    case .results: throw GraphError(operation, "expected a batch, got a loss")
+    default: break
+    }
+    guard node.shape.count >= 2 else {
+      throw GraphError(operation, "expected shape [batch, ...], got \(node.shape)")
+    }
+  }
+
+  private mutating func declare(_ origin: Value.Origin, _ exampleShape: [Int], _ operation: String)
+    throws(GraphError) -> Node
+  {
+    try Self.checkSizes(exampleShape, operation)
+    guard !values.contains(where: { $0.origin == origin }) else {
+      throw GraphError(operation, "is declared twice")
+    }
+    let columns = exampleShape.reduce(1, *)
+    let value =
+      origin == .labels
+      ? Value(origin: origin, rows: 1, columns: batch) : Value(origin: origin, rows: batch, columns: columns)
+    return Node(
+      value: add(value), shape: [batch] + (exampleShape.isEmpty && origin != .labels ? [1] : exampleShape))
+  }
+
+  mutating func add(_ value: Value) -> Int {
+    values.append(value)
+    return values.count - 1
+  }
+
+  private static func checkSizes(_ shape: [Int], _ operation: String) throws(GraphError) {
+    var count = 1
+    for size in shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      guard size >= 1, !overflow, product <= 1 << 40 else {
+        throw GraphError(operation, "sizes must be at least 1 and reasonable, got shape \(shape)")
+      }
+      count = product
+    }
+  }
+}
+
+/// What a graph and a program say of a value: where it comes from and how it lies in memory.
+struct Value: Sendable {
+  /// Where a value comes from.
+  enum Origin: Sendable, Equatable {
+    case input, labels, targets
+    case parameter(Int)
+    /// The gradient of a parameter, which lies in the gradients' arena.
+    case gradient(Int)
+    /// A loss: its sum and the number of hits, two doubles.
+    case results
+    case computed
+  }
+
+  var origin: Origin
+  /// Examples; rows as stored for a parameter.
+  let rows: Int
+  /// Numbers in a row, without padding.
+  let columns: Int
+  /// Whether a parameter has a part in it.
+  var needsGradient = false
+
+  /// Floats from one row to the next.
+  var stride: Int { padded(columns) }
+  /// Floats in memory.
+  var floats: Int { rows * stride }
+}
+
+/// An operation in its place: which values it reads and which it makes.
+struct Step: Sendable {
+  var operation: any Operation
+  var inputs: [Int]
+  var outputs: [Int]
+
+  init(_ operation: any Operation, inputs: [Int], outputs: [Int]) {
+    self.operation = operation
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+}

@@ -1,0 +1,111 @@
+// The instructions of a plan, and how operations emit them.
+
+/// What an instruction does; each is a case of the switch in `Command.run`.
+enum Opcode: UInt8, Sendable {
+  case product, columnSums
+  case add, relu, reluGradient, tanh, tanhGradient, dropout
+  case crossEntropy, squaredError, addRows
+  case gatherRows, gatherLabels
+  case sumsOfSquares, scale, clamp, sgd, adam
+}
+
+/// What a product does with its result while it is near; the raw values are the kernels'.
+enum ProductEpilogue: Int, Sendable {
+  case plain, bias, biasRelu, biasTanh, reluGradient, tanhGradient, accumulate
+}
+
+/// How an instruction may be shared among threads: whole units of its output, at borders that are constants of the
+/// plan. A summed dimension is never cut.
+struct Split: Sendable {
+  /// Rows, columns or floats in all.
+  var count: Int
+  /// How many of them go together.
+  var unit: Int
+  /// How many units there are; 1 for what is not worth sharing.
+  var units: Int
+
+  /// Waking another core and waiting for it costs a few microseconds: less work than this is not shared.
+  static let worthwhile = 20_000
+
+  init(_ count: Int, unit: Int, nanoseconds: Int) {
+    self.count = count
+    self.unit = unit
+    units = nanoseconds < Self.worthwhile ? 1 : max(1, (count + unit - 1) / unit)
+  }
+
+  static let whole = Split(1, unit: 1, nanoseconds: 0)
+}
+
+/// One instruction over values that have no addresses yet.
+struct Instruction: Sendable {
+  let opcode: Opcode
+  /// Values in the order the opcode wants them; at most `Command.operandCount`.
+  let operands: [Int]
+  let sizes: [Int]
+  let numbers: [Float]
+  let split: Split
+
+  init(
+    _ opcode: Opcode, _ operands: [Int], sizes: [Int] = [], numbers: [Float] = [], split: Split = .whole
+  ) {
+    self.opcode = opcode
+    self.operands = operands
+    self.sizes = sizes
+    self.numbers = numbers
+    self.split = split
+  }
+}
+
+/// Collects the instructions of a program's steps.
+struct Emitter {
+  private(set) var values: [Value]
+  private(set) var instructions: [Instruction] = []
+
+  /// Asks every step of a program for its instructions.
+  init(_ program: Program) {
+    values = program.values
+    for step in program.steps { step.operation.emit(step, &self) }
+  }
+
+  mutating func add(_ instruction: Instruction) {
+    instructions.append(instruction)
+  }
+
+  /// A value of one row that only the step's own instructions use.
+  mutating func temporary(columns: Int) -> Int {
+    values.append(Value(origin: .computed, rows: 1, columns: columns))
+    return values.count - 1
+  }
+
+  /// A pass over values of one size, padding included.
+  mutating func elementwise(
+    _ opcode: Opcode, _ operands: [Int], nanosecondsPerVector: Int = 2, numbers: [Float] = [],
+    integers: [Int] = []
+  ) {
+    let floats = values[operands[0]].floats
+    add(
+      Instruction(
+        opcode, operands, sizes: integers, numbers: numbers,
+        split: Split(floats, unit: 1024, nanoseconds: floats / 16 * nanosecondsPerVector)))
+  }
+
+  /// c [rows, columns] = a [rows, inner] b [inner, columns]; strides are (row, inner) of a and (inner, column) of b.
+  mutating func product(
+    _ a: Int, _ b: Int, _ c: Int, rows: Int, columns: Int, inner: Int, a aStrides: (Int, Int),
+    b bStrides: (Int, Int), _ epilogue: ProductEpilogue, _ operand: Int?
+  ) {
+    // At 100 multiply-adds a nanosecond. Columns go in panels, rows in tiles of the widest kernel.
+    let nanoseconds = rows * columns * inner / 50
+    let byColumns = columns >= 128
+    add(
+      Instruction(
+        .product, [a, b, c] + (operand.map { [$0] } ?? []),
+        sizes: [
+          rows, columns, inner, aStrides.0, aStrides.1, bStrides.0, bStrides.1,
+          epilogue.rawValue << 1 | (byColumns ? 1 : 0),
+        ],
+        split: byColumns
+          ? Split(columns, unit: 32, nanoseconds: nanoseconds)
+          : Split(rows, unit: 12, nanoseconds: nanoseconds)))
+  }
+}

@@ -1,0 +1,31 @@
+// The kernels compiled for x86-64-v3. The file imports that compilation alone, so its names mean no other.
+
+import KernelsAVX2
+
+extension KernelTable {
+  static let avx2 = avx2Kernels
+}
+
+private let avx2Kernels = KernelTable(
+  level: .avx2,
+  product: productNarrow,
+  columnSums: columnSums,
+  add: add,
+  relu: relu,
+  reluGradient: reluGradient,
+  tanh: tangent,
+  tanhGradient: tangentGradient,
+  exp: exponentials,
+  log: logarithms,
+  dropout: dropout,
+  crossEntropy: softmaxCrossEntropy,
+  squaredError: squaredError,
+  addRows: addRows,
+  gatherRows: gatherRows,
+  gatherLabels: gatherLabels,
+  sumsOfSquares: sumsOfSquares,
+  areFinite: areFinite,
+  scale: scale,
+  clamp: clamp,
+  sgd: sgd,
+  adam: adam)

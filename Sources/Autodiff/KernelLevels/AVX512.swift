@@ -1,0 +1,31 @@
+// The kernels compiled for x86-64-v4. The file imports that compilation alone, so its names mean no other.
+
+import KernelsAVX512
+
+extension KernelTable {
+  static let avx512 = avx512Kernels
+}
+
+private let avx512Kernels = KernelTable(
+  level: .avx512,
+  product: productWide,
+  columnSums: columnSums,
+  add: add,
+  relu: relu,
+  reluGradient: reluGradient,
+  tanh: tangent,
+  tanhGradient: tangentGradient,
+  exp: exponentials,
+  log: logarithms,
+  dropout: dropout,
+  crossEntropy: softmaxCrossEntropy,
+  squaredError: squaredError,
+  addRows: addRows,
+  gatherRows: gatherRows,
+  gatherLabels: gatherLabels,
+  sumsOfSquares: sumsOfSquares,
+  areFinite: areFinite,
+  scale: scale,
+  clamp: clamp,
+  sgd: sgd,
+  adam: adam)

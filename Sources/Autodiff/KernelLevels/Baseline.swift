@@ -1,0 +1,31 @@
+// The kernels compiled for the base of the architecture. The file imports that compilation alone, so its names mean no other.
+
+import Kernels
+
+extension KernelTable {
+  static let baseline = baselineKernels
+}
+
+private let baselineKernels = KernelTable(
+  level: .baseline,
+  product: productNarrow,
+  columnSums: columnSums,
+  add: add,
+  relu: relu,
+  reluGradient: reluGradient,
+  tanh: tangent,
+  tanhGradient: tangentGradient,
+  exp: exponentials,
+  log: logarithms,
+  dropout: dropout,
+  crossEntropy: softmaxCrossEntropy,
+  squaredError: squaredError,
+  addRows: addRows,
+  gatherRows: gatherRows,
+  gatherLabels: gatherLabels,
+  sumsOfSquares: sumsOfSquares,
+  areFinite: areFinite,
+  scale: scale,
+  clamp: clamp,
+  sgd: sgd,
+  adam: adam)

@@ -1,0 +1,110 @@
+// From a graph to a plan: everything that is decided before the first step.
+
+/// What a plan is for.
+public enum PlanMode: Sendable {
+  /// Loss and gradients.
+  case training
+  /// Forward only; dropout does nothing.
+  case evaluation
+}
+
+/// A graph made ready to run any number of times: a flat list of instructions, and a place in memory for each value.
+public struct Plan: Sendable {
+  /// The parameters it reads, and where its gradients go.
+  public let layout: ParameterLayout
+  /// Examples in a batch.
+  public let batch: Int
+  /// What it is for.
+  public let mode: PlanMode
+  /// Bytes of activations, inputs and results. Parameters, gradients and optimizer slots take `layout.bytes` each.
+  public var memoryBytes: Int { memory.floats * MemoryLayout<Float>.stride }
+  /// How many instructions a run carries out.
+  public var instructionCount: Int { instructions.count }
+
+  let values: [Value]
+  let instructions: [Instruction]
+  let memory: MemoryPlan
+  let loss: Int?
+  let output: Int?
+  /// How many terms the loss is the mean of.
+  let lossTerms: Int
+
+  /// Makes the plan of a graph. `loss` is what training minimizes and `output` what the executor shows, the logits
+  /// for example; a training plan needs a loss that every parameter has a part in.
+  public static func make(_ graph: Graph, loss: Node?, output: Node?, mode: PlanMode) throws(GraphError)
+    -> Plan
+  {
+    try Plan(graph, loss: loss, output: output, mode: mode, fuses: true)
+  }
+
+  /// `fuses` is false where a test compares with the composed form.
+  init(_ graph: Graph, loss: Node?, output: Node?, mode: PlanMode, fuses: Bool) throws(GraphError) {
+    if let loss, graph.values[loss.value].origin != .results {
+      throw GraphError("plan", "expected a loss, got a value of shape \(loss.shape)")
+    }
+    if let output { try graph.requireFloats(output, "plan output") }
+    var output = output?.value
+    var program = Program(
+      values: graph.values, steps: graph.steps, visible: Set([loss?.value, output].compactMap { $0 }))
+    if mode == .evaluation { output = program.removeDropout(output) }
+    program.removeUnreached()
+    if mode == .training {
+      guard let loss else { throw GraphError("plan", "training needs a loss") }
+      program = try Differentiation.extend(program, loss: loss.value, layout: graph.layout)
+    }
+    if fuses { program.fuse() }
+    let emitter = Emitter(program)
+    layout = graph.layout
+    batch = graph.batch
+    self.mode = mode
+    values = emitter.values
+    instructions = emitter.instructions
+    memory = MemoryPlan(values, instructions, keeping: [output].compactMap { $0 })
+    self.loss = loss?.value
+    self.output = output
+    lossTerms = loss.flatMap { graph.lossTerms[$0.value] } ?? 1
+  }
+}
+
+/// A step that another one has taken over.
+struct Nothing: Operation {
+  let name = "nothing"
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {}
+}
+
+extension Program {
+  /// The fusions, in the order they are tried.
+  private static let fusions: [@Sendable (inout Program) -> Void] = [
+    { Linear.fuse(&$0) }, { LinearInputGradient.fuse(&$0) }, { fuseLosses(&$0) },
+  ]
+
+  mutating func fuse() {
+    for fusion in Self.fusions {
+      fusion(&self)
+      steps.removeAll { $0.operation is Nothing }
+    }
+  }
+
+  /// Makes the readers of dropout read its input; gives what the output now is.
+  fileprivate mutating func removeDropout(_ output: Int?) -> Int? {
+    var replaced: [Int: Int] = [:]
+    for index in steps.indices {
+      steps[index].inputs = steps[index].inputs.map { replaced[$0] ?? $0 }
+      if steps[index].operation is Dropout { replaced[steps[index].outputs[0]] = steps[index].inputs[0] }
+    }
+    steps.removeAll { $0.operation is Dropout }
+    guard let output else { return nil }
+    if let source = replaced[output] { visible.insert(source) }
+    return replaced[output] ?? output
+  }
+
+  /// Removes the steps that nothing visible depends on.
+  fileprivate mutating func removeUnreached() {
+    var needed = visible
+    for step in steps.reversed() where !needed.isDisjoint(with: step.outputs) {
+      needed.formUnion(step.inputs)
+    }
+    steps.removeAll { needed.isDisjoint(with: $0.outputs) }
+  }
+}

@@ -1,0 +1,176 @@
+// The threads that share an instruction.
+
+import Glibc
+import Kernels
+import Synchronization
+
+/// A caller and its helpers, who carry out commands together. Between two commands a helper looks for the next one
+/// for some 20 microseconds and then sleeps. One thread at a time may use a pool.
+public final class ThreadPool {
+  /// How many share a command, the caller included.
+  public let threads: Int
+  private let shared: SharedCommand
+  private var helpers: [pthread_t] = []
+
+  /// Starts `threads` - 1 helpers, or as many as the system allows.
+  public init(threads: Int) {
+    let wanted = max(1, min(threads, 64))
+    shared = SharedCommand(wanted)
+    for _ in 1..<wanted {
+      var helper = pthread_t()
+      let number = helpers.count + 1
+      let argument = Unmanaged.passRetained(HelperStart(shared, number))
+      let result = pthread_create(&helper, nil, helperMain, argument.toOpaque())
+      guard result == 0 else {
+        argument.release()
+        break
+      }
+      helpers.append(helper)
+    }
+    self.threads = helpers.count + 1
+    shared.threads = self.threads
+  }
+
+  deinit {
+    shared.end()
+    for helper in helpers { pthread_join(helper, nil) }
+  }
+
+  /// Floats of scratch that the caller may use between commands: partial sums of long arenas.
+  static let partialCount = 4096
+  var partials: UnsafeMutablePointer<Float> { shared.scratch }
+
+  /// Carries out a command, with all threads when it has units to share.
+  func run(_ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>) {
+    if threads == 1 || command.pointee.split.units == 1 {
+      Command.run(command, context, 0, command.pointee.split.units, shared.callerScratch)
+    } else {
+      shared.publish(command, context)
+      shared.runPart(0)
+      shared.waitForHelpers()
+    }
+  }
+}
+
+/// Arguments of a helper's thread.
+private final class HelperStart {
+  let shared: SharedCommand
+  let number: Int
+
+  init(_ shared: SharedCommand, _ number: Int) {
+    self.shared = shared
+    self.number = number
+  }
+}
+
+private func helperMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  guard let argument else { return nil }
+  let start = Unmanaged<HelperStart>.fromOpaque(argument).takeRetainedValue()
+  start.shared.help(start.number)
+  return nil
+}
+
+/// The command that caller and helpers work on. The caller writes it, then raises `generation`, which the helpers
+/// read first; they lower `busy` when they are done, which the caller reads before it goes on.
+private final class SharedCommand: @unchecked Sendable {  // handed over by the two atomics as said above
+  private static let scratchFloats = Kernels.productScratchFloats + 16
+  /// About 20 microseconds of looking at an atomic.
+  private static let spins = 10_000
+
+  let scratch: UnsafeMutablePointer<Float>
+  var threads: Int
+  private var command: UnsafePointer<Command>?
+  private var context: UnsafePointer<RunContext>?
+  private var isEnding = false
+
+  private let generation = Atomic<UInt32>(0)
+  private let busy = Atomic<Int>(0)
+  private let sleepers = Atomic<Int>(0)
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+  init(_ threads: Int) {
+    self.threads = threads
+    let floats = ThreadPool.partialCount + threads * Self.scratchFloats
+    scratch = UnsafeMutableRawPointer.allocate(byteCount: floats * 4, alignment: 64)
+      .initializeMemory(as: Float.self, repeating: 0, count: floats)
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(wake, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(wake)
+    pthread_mutex_destroy(mutex)
+    wake.deallocate()
+    mutex.deallocate()
+    UnsafeMutableRawPointer(scratch).deallocate()
+  }
+
+  var callerScratch: UnsafeMutablePointer<Float> { scratch + ThreadPool.partialCount }
+
+  func publish(_ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>) {
+    self.command = command
+    self.context = context
+    busy.store(threads - 1, ordering: .relaxed)
+    announce()
+  }
+
+  func end() {
+    isEnding = true
+    announce()
+  }
+
+  /// A helper counts itself among the sleepers before it looks at the generation for the last time, and the caller
+  /// raises the generation before it looks for sleepers: one of both sees the other.
+  private func announce() {
+    generation.add(1, ordering: .sequentiallyConsistent)
+    if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+      pthread_mutex_lock(mutex)
+      pthread_cond_broadcast(wake)
+      pthread_mutex_unlock(mutex)
+    }
+  }
+
+  func waitForHelpers() {
+    var spins = 0
+    while busy.load(ordering: .acquiring) > 0 {
+      spins += 1
+      // A helper may have lost its core.
+      if spins > Self.spins { sched_yield() }
+    }
+  }
+
+  /// Part `number` of the units, as even as they can be cut.
+  func runPart(_ number: Int) {
+    guard let command, let context else { return }
+    let units = command.pointee.split.units
+    let first = units * number / threads
+    let last = units * (number + 1) / threads
+    if first < last {
+      Command.run(command, context, first, last, callerScratch + number * Self.scratchFloats)
+    }
+  }
+
+  func help(_ number: Int) {
+    var seen: UInt32 = 0
+    while true {
+      seen = nextGeneration(after: seen)
+      if isEnding { return }
+      runPart(number)
+      busy.subtract(1, ordering: .releasing)
+    }
+  }
+
+  private func nextGeneration(after seen: UInt32) -> UInt32 {
+    for _ in 0..<Self.spins {
+      let current = generation.load(ordering: .acquiring)
+      if current != seen { return current }
+    }
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    sleepers.add(1, ordering: .sequentiallyConsistent)
+    defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
+    while generation.load(ordering: .sequentiallyConsistent) == seen { pthread_cond_wait(wake, mutex) }
+    return generation.load(ordering: .acquiring)
+  }
+}
