@@ -125,6 +125,7 @@ function columns(runs) {
   const metrics = new Set();
   for (const run of runs) {
     for (const [key, v] of Object.entries(run.params)) {
+      if (key === "name" || key === "experiment") continue; // these have columns of their own
       if (!params.has(key)) params.set(key, new Set());
       params.get(key).add(v);
     }
