@@ -73,6 +73,55 @@ func reading(_ pieces: [ArraySlice<UInt8>]) -> [String] {
     }
   }
 
+  /// Every place where CRLF, a digit or a limit is checked, one byte off.
+  @Test func framingIsCheckedAtEveryPlace() {
+    let start = "POST / HTTP/1.1\r\nHost: a.localhost\r\n"
+    let coded = start + "Transfer-Encoding: chunked\r\n\r\n"
+    let many = String(repeating: "x", count: 257)
+    let table: [(String, Int)] = [
+      ("POST / HTTP/1.1\rX", 400), ("POST / HTTP/1.1X\n", 400), (start + "A: b\rX", 400),
+      (start + "\rX", 400),
+      (start + "\n", 400), ("\r\n\r\n" + start, 400), ("\rX", 400), ("\n" + start, 400),
+      (coded + "1\rX", 400), (coded + "1\r\nZ\rX", 400), (coded + "1\r\nZX\n", 400),
+      (coded + "1\r\nZ\n", 400),
+      (coded + "0\r\n\rX", 400), (coded + "0\r\n\n", 400), (coded + "0\r\nA: b\rX", 400),
+      (coded + "0\r\nA b: c\r\n", 400), (coded + "0\r\nA: b\u{1}\r\n", 400), (coded + "1 \r\n", 400),
+      (coded + "1 ;a\r\n", 400), (coded + ";a\r\n", 400), (coded + "1;\(many)\r\n", 400),
+      (coded + "00000000000000001\r\n", 400), (coded + "7fffffffffffffff\r\n", 413),
+      (coded + "ffffffffffffffff\r\n", 413), (coded + "1000001\r\n", 413),
+      (coded + "0\r\n" + String(repeating: "A: b\r\n", count: 17), 400),
+      (coded + "0\r\nA: " + String(repeating: "b", count: 4096) + "\r\n", 400),
+      (coded + String(repeating: "1;" + many.dropLast() + "\r\nZ\r\n", count: 1000), 400),
+      (start + String(repeating: "A: b\r\n", count: 100), 431),
+      (start + String(repeating: "A: " + String(repeating: "b", count: 8000) + "\r\n", count: 5), 431),
+      (start + "A: " + String(repeating: "b", count: 8190), 431),
+      (String(repeating: "A", count: 33) + " /", 501),
+    ]
+    for (text, status) in table {
+      let lines = reading([Array(text.replacing("a.localhost", with: "localhost").utf8)[...]])
+      #expect(
+        lines.last?.hasPrefix("refused \(status)") == true, "\(text.prefix(120).debugDescription): \(lines)")
+    }
+  }
+
+  @Test func whatIsAllowedIsAllowedToItsLimit() {
+    let start = "POST / HTTP/1.1\r\nHost: localhost\r\n"
+    let coded = start + "Transfer-Encoding: chunked\r\n\r\n"
+    for text in [
+      start + String(repeating: "A: b\r\n", count: 99) + "\r\n",
+      start + "A: " + String(repeating: "b", count: 8000) + "\r\n\r\n",
+      start + "A:\tb \t c\u{fc}\t \r\n\r\n", start + "A:\r\n\r\n",
+      coded + "000000000000000A;x=\"y\"\r\n0123456789\r\n0\r\n" + String(repeating: "A: b\r\n", count: 16)
+        + "\r\n",
+      coded + "1;" + String(repeating: "x", count: 256) + "\r\nZ\r\n0\r\n\r\n",
+    ] {
+      let lines = reading([Array(text.utf8)[...]])
+      #expect(
+        lines.count == (text.hasPrefix(coded) ? 2 : 1) && lines.last?.hasPrefix("refused") == false,
+        "\(lines)")
+    }
+  }
+
   @Test func corpusIsComplete() {
     #expect(malformedMessages.count == 79)
     #expect(properMessages.count == 11)
@@ -125,6 +174,7 @@ extension Sockets {
       #expect(message.statuses.contains(reply.status), "answered \(reply.status) \(reply.text)")
       if reply.headers["Connection"] == "close" {
         #expect(try client.isClosed())
+        #expect(!client.wasReset, "a reset could overtake the answer")
       } else {
         // The message's framing was sound, so the connection goes on with the next one.
         #expect(

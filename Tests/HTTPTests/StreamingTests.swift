@@ -30,6 +30,12 @@ extension Sockets {
         }
         return .text("\(count)")
       },
+      HTTPRoute(.put, "/halting", .write, bodyLimit: 1 << 30) { request in
+        var count = 0
+        while count < 2 << 20 { count += try request.body.read(upTo: 100_000).count }
+        gate.waiting(while: { !$0 }) { _ in }
+        return .text("\(count)")
+      },
       HTTPRoute(.put, "/unread", .write, bodyLimit: 1 << 30) { _ in .text("no need", status: 401) },
       HTTPRoute(.put, "/small", .write, bodyLimit: 1000) { request in
         .text("\(try request.body.readAll().count)")
@@ -103,6 +109,21 @@ extension Sockets {
       // Collected and queued bytes, and one read above the mark.
       #expect(server.server.gauges.bytesReceived < (256 << 10) * 2 + (128 << 10))
       #expect(residentMemory() - before < 24 << 20)
+      open()
+    }
+
+    @Test func aHandlerThatStopsReadingStopsTheClient() throws {
+      let server = try TestServer(Self.routes)
+      let client = try server.connect()
+      let size = 96 << 20
+      try client.send(head("PUT /halting", "Content-Length: \(size)"))
+      Self.gate.withLock { $0 = false }
+      client.setTimeout(seconds: 0.5)
+      var sent = 0
+      while sent < size, (try? client.send(pattern(from: 0, count: 1 << 20))) != nil { sent += 1 << 20 }
+      #expect(sent < size, "the client was stopped")
+      #expect(
+        server.server.gauges.bytesReceived < (2 << 20) + (1 << 20), "two mebibytes were read, and the marks")
       open()
     }
 
@@ -265,6 +286,7 @@ extension Sockets {
       #expect(reply?.text == "no need", "the answer survives although its request was not read")
       #expect(reply?.headers["Connection"] == "close")
       #expect(try client.isClosed())
+      #expect(!client.wasReset, "a reset could overtake the answer")
     }
 
     @Test func aChunkedBodyBeyondItsRouteIsTooLarge() throws {

@@ -85,7 +85,8 @@ struct ClientError: Error {
 final class Client {
   let descriptor: CInt
   private var buffer: [UInt8] = []
-  private var isAtEnd = false
+  /// The connection ended with a reset instead of an orderly end.
+  private(set) var wasReset = false
 
   init(port: Int, address: String = "127.0.0.1") throws {
     descriptor = linux_connect(address, UInt16(port))
@@ -128,7 +129,7 @@ final class Client {
       return true
     }
     if count < 0, errno == EAGAIN { throw ClientError(what: "timed out with \(buffer.count) bytes") }
-    isAtEnd = true
+    wasReset = count < 0
     return false
   }
 
