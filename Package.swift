@@ -40,7 +40,7 @@ let package = Package(
     room("TrackingServer", ["Training", "Tuning", "Autodiff", "Storage", "HTTP", "JSON", "CLinux"]),
     // floor 2
     room("Training", ["Autodiff", "Kernels", "JSON"]),
-    room("Tuning", ["JSON"]),
+    room("Tuning", ["Autodiff", "JSON"]),
     // floor 1
     room("Autodiff", ["Kernels", "KernelsAVX2", "KernelsAVX512"]),
     // floor 0
@@ -59,7 +59,8 @@ let package = Package(
     tests("StorageTests", ["Storage"]),
     tests("KernelsTests", ["Kernels", "KernelsAVX2", "KernelsAVX512", "Autodiff"]),
     tests("AutodiffTests", ["Autodiff"], exclude: ["Golden"]),
-    tests("TrainingTests", ["Training", "Autodiff", "JSON"], exclude: ["make_datasets.py", "make_golden.py"]),
+    tests(
+      "TrainingTests", ["Training", "Autodiff", "JSON"], exclude: ["make_datasets.py", "make_golden.py"]),
     tests("TuningTests", ["Tuning", "JSON"]),
     tests("TrackingServerTests", ["TrackingServer", "Training", "Storage", "HTTP", "JSON"]),
   ],

@@ -67,6 +67,10 @@ public struct JobRecord: Sendable, Equatable {
   public var id: Int64
   /// Its run.
   public var runUID: String
+  /// The run's name.
+  public var runName: String
+  /// The name of the run's experiment.
+  public var experimentName: String
   /// Where it stands.
   public var state: JobState
   /// Why it failed.
@@ -93,9 +97,9 @@ public struct JobRecord: Sendable, Equatable {
 
 extension Connection {
   private static let jobSelect = """
-    SELECT job.id, run.uid, job.state, error, priority, created_at, started_at, ended_at, spec, step,
-      total_steps, epoch, eta_seconds
-    FROM job JOIN run ON run.id = job.run_id
+    SELECT job.id, run.uid, job.state, error, priority, job.created_at, started_at, ended_at, spec, step,
+      total_steps, epoch, eta_seconds, run.name, experiment.name
+    FROM job JOIN run ON run.id = job.run_id JOIN experiment ON experiment.id = run.experiment_id
     """
 
   /// Makes a queued job with its run, parameters and tags. Throws `.conflict` for a used uid.
@@ -189,7 +193,8 @@ extension Connection {
 
   private static func jobRow(_ row: Row) -> JobRecord {
     JobRecord(
-      id: row.integer(0), runUID: row.text(1), state: JobState(rawValue: row.text(2)) ?? .failed,
+      id: row.integer(0), runUID: row.text(1), runName: row.text(13), experimentName: row.text(14),
+      state: JobState(rawValue: row.text(2)) ?? .failed,
       error: row.optionalText(3), priority: row.integer(4), createdAt: row.integer(5),
       startedAt: row.optionalInteger(6), endedAt: row.optionalInteger(7), spec: row.text(8),
       step: row.integer(9), totalSteps: row.integer(10), epoch: row.integer(11),

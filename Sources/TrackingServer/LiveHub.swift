@@ -1,0 +1,129 @@
+import HTTP
+import JSON
+
+/// What can happen in the house, as the event stream names it (API.md section 4, Live).
+enum LiveEventKind: String, Sendable { case metric, run, job, checkpoint, log }
+
+/// Which events a subscriber wants; empty sets want all.
+struct LiveFilter: Sendable {
+  var runs: Set<String> = []
+  var experiments: Set<String> = []
+
+  func wants(run: String, experiment: String) -> Bool {
+    (runs.isEmpty && experiments.isEmpty) || runs.contains(run) || experiments.contains(experiment)
+  }
+}
+
+/// Passes events from committed writes to the open event streams, and keeps the newest ones so that a
+/// subscriber who lost the connection resumes without a gap.
+///
+/// Event ids are `BOOT-SEQUENCE`: a number from before a restart, or one that has left the buffer, gets one
+/// `reset` event, upon which the client reads anew.
+final class LiveHub: Sendable {
+  /// Bytes of past events that are kept for resuming.
+  static let historyLimit = 8 << 20
+
+  private struct Event: Sendable {
+    var sequence: UInt64
+    var run: String
+    var experiment: String
+    var frame: [UInt8]
+  }
+
+  private struct State {
+    var nextSequence: UInt64 = 1
+    var history: [Event] = []
+    var historyStart = 0  // events before this index have left the buffer
+    var historyBytes = 0
+    var subscribers: [Int: (filter: LiveFilter, stream: HTTPEventStream)] = [:]
+    var nextSubscriber = 0
+  }
+
+  private let boot: String
+  private let state = Guarded(State())
+
+  init(boot: Int64) { self.boot = String(boot) }
+
+  /// How many event streams are open.
+  var subscriberCount: Int { state.withLock { $0.subscribers.count } }
+
+  /// Bytes of past events that are kept now.
+  var historyBytes: Int { state.withLock { $0.historyBytes } }
+
+  /// Sends one event to everyone who wants it.
+  func publish(_ kind: LiveEventKind, run: String, experiment: String, data: [UInt8]) {
+    state.withLock { state in
+      let sequence = state.nextSequence
+      state.nextSequence += 1
+      let frame = Self.frame(kind.rawValue, id: "\(boot)-\(sequence)", data: data)
+      state.history.append(Event(sequence: sequence, run: run, experiment: experiment, frame: frame))
+      state.historyBytes += frame.count
+      Self.forget(&state)
+      for (key, subscriber) in state.subscribers
+      where subscriber.filter.wants(run: run, experiment: experiment) {
+        if !subscriber.stream.send(frame) { state.subscribers[key] = nil }
+      }
+    }
+  }
+
+  /// Opens a stream; events after `lastID` come first, or one `reset` when they are gone.
+  func subscribe(_ filter: LiveFilter, after lastID: String?) -> HTTPEventStream {
+    state.withLock { state in
+      let key = state.nextSubscriber
+      state.nextSubscriber += 1
+      let stream = HTTPEventStream(onClose: { [weak self] in self?.unsubscribe(key) })
+      state.subscribers[key] = (filter, stream)
+      guard let lastID else { return stream }
+      let current = state.nextSequence - 1
+      let oldest =
+        state.history.count > state.historyStart ? state.history[state.historyStart].sequence : current + 1
+      if let last = sequence(in: lastID), last <= current, last + 1 >= oldest {
+        for event in state.history[state.historyStart...]
+        where event.sequence > last && filter.wants(run: event.run, experiment: event.experiment) {
+          _ = stream.send(event.frame)
+        }
+      } else {
+        _ = stream.send(Self.frame("reset", id: "\(boot)-\(current)", data: Array("{}".utf8)))
+      }
+      return stream
+    }
+  }
+
+  /// Ends every stream, at shutdown.
+  func close() {
+    let streams = state.withLock { state in
+      let streams = state.subscribers.values.map(\.stream)
+      state.subscribers = [:]
+      return streams
+    }
+    for stream in streams { stream.close() }
+  }
+
+  private func unsubscribe(_ key: Int) { state.withLock { $0.subscribers[key] = nil } }
+
+  private func sequence(in id: String) -> UInt64? {
+    let parts = id.split(separator: "-", omittingEmptySubsequences: false)
+    return parts.count == 2 && parts[0] == boot ? UInt64(parts[1]) : nil
+  }
+
+  /// Drops the oldest events beyond the limit; the array is compacted when half of it is dropped.
+  private static func forget(_ state: inout State) {
+    while state.historyBytes > historyLimit {
+      state.historyBytes -= state.history[state.historyStart].frame.count
+      state.history[state.historyStart].frame = []
+      state.historyStart += 1
+    }
+    if state.historyStart > 1024, state.historyStart * 2 > state.history.count {
+      state.history.removeFirst(state.historyStart)
+      state.historyStart = 0
+    }
+  }
+
+  /// One frame of the server-sent events format (WHATWG HTML 9.2); JSON has no line breaks to split.
+  private static func frame(_ event: String, id: String, data: [UInt8]) -> [UInt8] {
+    var bytes = Array("event: \(event)\nid: \(id)\ndata: ".utf8)
+    bytes += data
+    bytes += [10, 10]
+    return bytes
+  }
+}

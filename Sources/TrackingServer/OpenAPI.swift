@@ -1,0 +1,193 @@
+import JSON
+
+/// The OpenAPI 3.1 description of the native API, made from the route table and the schemas below.
+func openAPIDocument(_ endpoints: [Endpoint], version: String) -> JSON {
+  var paths = JSONObject()
+  for endpoint in endpoints {
+    let path = endpoint.pattern.split(separator: "...").joined()
+    var operations = paths[path]?.objectValue ?? JSONObject()
+    operations[endpoint.method.rawValue.lowercased()] = operation(endpoint)
+    paths[path] = .object(operations)
+  }
+  return [
+    "openapi": "3.1.0",
+    "info": [
+      "title": "Cairn", "version": .string(version),
+      "description": "Post a training job, follow its curves, come back to any point of any run.",
+    ],
+    "paths": .object(paths),
+    "components": [
+      "schemas": .object(schemas),
+      "securitySchemes": ["token": ["type": "http", "scheme": "bearer"]],
+    ],
+  ]
+}
+
+private func operation(_ endpoint: Endpoint) -> JSON {
+  var parameters: [JSON] = captures(of: endpoint.pattern).map { name in
+    [
+      "name": .string(name), "in": "path", "required": true,
+      "schema": name == "id" ? ["type": "integer", "minimum": 1] : ["type": "string", "minLength": 1],
+    ]
+  }
+  for parameter in endpoint.query {
+    let schema: JSON = parameter.repeats ? ["type": "array", "items": parameter.schema] : parameter.schema
+    parameters.append([
+      "name": .string(parameter.name), "in": "query", "description": .string(parameter.meaning),
+      "schema": schema,
+    ])
+  }
+  var operation: JSONObject = ["summary": .string(endpoint.summary), "parameters": .array(parameters)]
+  if let body = endpoint.body {
+    operation["requestBody"] = [
+      "required": true, "content": ["application/json": ["schema": reference(body)]],
+    ]
+  }
+  var content = JSONObject()
+  for type in endpoint.answer.types { content[type.media] = ["schema": reference(type.schema)] }
+  var answer: JSONObject = ["description": endpoint.answer.types.isEmpty ? "Done." : "The answer."]
+  if !content.entries.isEmpty { answer["content"] = .object(content) }
+  var responses: JSONObject = [String(endpoint.answer.status): .object(answer)]
+  for status in [400] + endpoint.failures + [500] {
+    responses[String(status)] = [
+      "description": .string(meaning(of: status)),
+      "content": ["application/json": ["schema": reference("Error")]],
+    ]
+  }
+  operation["responses"] = .object(responses)
+  if endpoint.permission != .open { operation["security"] = [["token": []], [:]] }
+  return .object(operation)
+}
+
+/// The names in braces of a pattern, in order.
+private func captures(of pattern: String) -> [String] {
+  pattern.split(separator: "/").filter { $0.hasPrefix("{") }.map { segment in
+    String(segment.dropFirst().dropLast()).split(separator: ".").first.map(String.init) ?? ""
+  }
+}
+
+private func reference(_ schema: String) -> JSON { ["$ref": .string("#/components/schemas/\(schema)")] }
+
+private func meaning(of status: Int) -> String {
+  switch status {
+  case 400: "The request is wrong; the message names the field and its limits."
+  case 401: "The token is missing or wrong."
+  case 404: "There is no such thing."
+  case 409: "The state does not allow it."
+  case 413: "The body is larger than the limit."
+  case 503: "The server cannot take it now; try again later."
+  default: "A fault of the server; the message has the id under which its log tells more."
+  }
+}
+
+private func list(of schema: String, named name: String) -> JSON {
+  [
+    "type": "object", "required": [.string(name)],
+    "properties": .object(
+      [
+        name: ["type": "array", "items": reference(schema)], "next_page_token": ["type": "string"],
+      ] as JSONObject),
+  ]
+}
+
+private func object(_ properties: JSONObject, required: [String]? = nil) -> JSON {
+  [
+    "type": "object", "properties": .object(properties),
+    "required": .array((required ?? properties.keys).map(JSON.string)),
+  ]
+}
+
+private let text: JSON = ["type": "string"]
+private let integer: JSON = ["type": "integer"]
+private let milliseconds: JSON = ["type": ["integer", "null"], "description": "Milliseconds since 1970."]
+private let number: JSON = [
+  "description": "A number; one that is not finite is a string.",
+  "oneOf": [["type": "number"], ["type": "string", "enum": ["NaN", "Infinity", "-Infinity"]]],
+]
+private let numbers: JSON = ["type": "array", "items": reference("Number")]
+private let integers: JSON = ["type": "array", "items": integer]
+
+private let schemas: JSONObject = [
+  "Error": object(
+    ["error_code": text, "message": text, "field": text], required: ["error_code", "message"]),
+  "Number": number,
+  "Text": text,
+  "Bytes": ["type": "string", "format": "binary"],
+  "Health": object(["status": text]),
+  "Document": ["type": "object"],
+  "JobSpec": [
+    "type": "object", "required": ["dataset", "model", "optimizer"],
+    "description": "A training job; POST it with dry_run=true to see every default filled in.",
+    "properties": [
+      "experiment": text, "name": text, "seed": ["type": "integer", "minimum": 0], "tags": ["type": "object"],
+      "priority": integer,
+      "dataset": ["type": "object", "required": ["name"], "properties": ["name": text]],
+      "model": ["type": "object"], "loss": ["type": "object"], "optimizer": ["type": "object"],
+      "schedule": ["type": "object"], "train": ["type": "object"], "checkpoint": ["type": "object"],
+    ],
+  ],
+  "DryRun": object([
+    "spec": reference("JobSpec"), "parameters": integer,
+    "layers": [
+      "type": "array",
+      "items": object(["name": text, "output_shape": integers, "parameters": integer]),
+    ],
+    "steps_per_epoch": integer, "total_steps": integer, "memory_bytes": integer,
+  ]),
+  "Job": object([
+    "id": integer, "run_id": text,
+    "state": ["type": "string", "enum": .array(jobStateNames.map(JSON.string))],
+    "error": ["type": ["string", "null"]], "priority": integer, "created_at": milliseconds,
+    "started_at": milliseconds, "ended_at": milliseconds,
+    "progress": object([
+      "step": integer, "total_steps": integer, "epoch": integer, "eta_seconds": ["type": ["number", "null"]],
+    ]),
+  ]),
+  "Jobs": list(of: "Job", named: "jobs"),
+  "Run": object([
+    "info": object(
+      [
+        "run_id": text, "run_uuid": text, "run_name": text, "experiment_id": text, "experiment": text,
+        "status": text, "start_time": milliseconds, "end_time": milliseconds, "lifecycle_stage": text,
+      ]),
+    "run_id": text, "name": text, "experiment": text, "status": text, "start_time": milliseconds,
+    "end_time": milliseconds, "job_id": ["type": ["integer", "null"]],
+    "params": ["type": "object", "additionalProperties": text],
+    "tags": ["type": "object", "additionalProperties": text],
+    "metrics": [
+      "type": "object",
+      "additionalProperties": object([
+        "last": reference("Number"), "min": reference("Number"), "max": reference("Number"), "count": integer,
+      ]),
+    ],
+  ]),
+  "Runs": list(of: "Run", named: "runs"),
+  "MetricSummary": object([
+    "key": text, "count": integer, "first": reference("Number"), "last": reference("Number"),
+    "min": reference("Number"), "min_step": ["type": ["integer", "null"]], "max": reference("Number"),
+    "max_step": ["type": ["integer", "null"]], "last_step": integer,
+  ]),
+  "MetricSummaries": list(of: "MetricSummary", named: "metrics"),
+  "Curve": object(
+    [
+      "key": text, "count": integer, "sampled": ["type": "boolean"], "steps": integers,
+      "timestamps": integers,
+      "values": numbers, "min": numbers, "max": numbers, "run_id": text,
+    ], required: ["key", "count", "sampled", "steps", "timestamps", "values"]),
+  "Curves": list(of: "Curve", named: "curves"),
+  "Log": object([
+    "lines": ["type": "array", "items": object(["line": integer, "time": integer, "text": text])],
+    "next": integer,
+  ]),
+  "Checkpoint": object([
+    "step": integer, "epoch": integer, "created_at": integer, "bytes": integer,
+    "labels": ["type": "array", "items": text],
+    "metrics": ["type": "object", "additionalProperties": reference("Number")],
+  ]),
+  "Checkpoints": list(of: "Checkpoint", named: "checkpoints"),
+  "Dataset": object([
+    "name": text, "kind": text, "examples": integer, "input_shape": integers,
+    "classes": ["type": ["array", "null"], "items": text],
+  ]),
+  "Datasets": list(of: "Dataset", named: "datasets"),
+]
