@@ -1,4 +1,3 @@
-import Glibc
 import JSON
 import Testing
 
@@ -40,28 +39,6 @@ import Testing
     #expect(isClose(warm, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1]))
     #expect(try schedule(["warmup": 0.05]).warmupSteps(total: 90) == 5)
     #expect(try rates(["type": "step", "step_size": 2, "warmup": 3], total: 9, count: 7)[5] == 0.1 * 0.1)
-  }
-
-  @Test func portableFunctions() {
-    for step in -400...400 {
-      let x = Double(step) / 97
-      #expect(abs(PortableMath.cosinePi(x) - cos(x * .pi)) < 1e-14)
-      #expect(abs(PortableMath.sinePi(x) - sin(x * .pi)) < 1e-14)
-      let positive = abs(x) * abs(x) + 0x1p-33
-      #expect(abs(PortableMath.logarithm(positive) - log(positive)) < 1e-14)
-    }
-    #expect(PortableMath.cosinePi(0.5) == 0 && PortableMath.cosinePi(1) == -1)
-    #expect(PortableMath.power(0.5, 10) == 0.0009765625 && PortableMath.power(3, 0) == 1)
-  }
-
-  /// Test vectors of the Random123 library.
-  @Test func philoxIsRandom123s() {
-    #expect(
-      RandomStream.philox((0, 0, 0, 0), key: (0, 0)) == (0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8))
-    #expect(
-      RandomStream.philox(
-        (0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344), key: (0xa409_3822, 0x299f_31d0))
-        == (0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1))
   }
 
   @Test func randomMoments() {

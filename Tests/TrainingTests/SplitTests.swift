@@ -59,7 +59,7 @@ import Testing
     var values = [Float](repeating: 0, count: split.train.count * width)
     values.withUnsafeMutableBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
-      filler.fill(split.train.rows[...], of: set.pool, features: base)
+      filler.fill(split.train.rows[...], of: set.pool, features: base, stride: width)
     }
     for column in 0..<width {
       let column = stride(from: column, to: values.count, by: width).map { Double(values[$0]) }
@@ -76,7 +76,7 @@ import Testing
     var values = [Float](repeating: -1, count: 4)
     values.withUnsafeMutableBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
-      BatchFiller(standardization: nil).fill([1, 0], of: set, features: base)
+      BatchFiller(standardization: nil).fill([1, 0], of: set, features: base, stride: 2)
     }
     #expect(values == [0.2, 0.4, 0, 1])
   }

@@ -1,6 +1,7 @@
 // The state of a run as one safetensors file: tensors `model.NAME` and `optimizer.SLOT.NAME` in PyTorch's layouts,
 // and in the metadata everything else that going on needs. Whatever is random or scheduled follows from the step.
 
+import Autodiff
 import JSON
 
 /// The contents of a checkpoint file.
@@ -137,7 +138,7 @@ enum Display {
       size *= 10
       decimals += 1
     }
-    let factor = PortableMath.power(10, decimals)
+    let factor = ExactMath.pow(10, decimals)
     return "\((value * factor).rounded() / factor)"
   }
 }

@@ -98,35 +98,37 @@ struct Standardization: Sendable {
 struct BatchFiller: Sendable {
   let standardization: Standardization?
 
-  /// Writes the features of `rows` one after the other to `features`, which holds rows.count * width floats.
-  func fill(_ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>) {
+  /// Writes the features of each of `rows` to `features`, `stride` floats after those of the row before.
+  func fill(
+    _ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>, stride: Int
+  ) {
     let width = examples.width
     switch examples.features {
     case .floats(let values):
       values.withUnsafeBufferPointer { source in
         for (index, row) in rows.enumerated() {
-          let (from, to) = (Int(row) * width, features + index * width)
+          let (from, to) = (Int(row) * width, features + index * stride)
           for column in 0..<width { to[column] = source[from + column] }
         }
       }
     case .bytes(let values):
       values.withUnsafeBufferPointer { source in
         for (index, row) in rows.enumerated() {
-          let (from, to) = (Int(row) * width, features + index * width)
+          let (from, to) = (Int(row) * width, features + index * stride)
           for column in 0..<width { to[column] = Float(source[from + column]) / 255 }
         }
       }
     }
-    standardize(features, rows: rows.count, width: width)
+    standardize(features, rows: rows.count, width: width, stride: stride)
   }
 
   /// Brings rows of raw features to the scale the model is trained on.
-  func standardize(_ features: UnsafeMutablePointer<Float>, rows: Int, width: Int) {
+  func standardize(_ features: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int) {
     guard let standardization else { return }
     standardization.mean.withUnsafeBufferPointer { mean in
       standardization.scale.withUnsafeBufferPointer { scale in
         for row in 0..<rows {
-          let values = features + row * width
+          let values = features + row * stride
           for column in 0..<width { values[column] = (values[column] - mean[column]) * scale[column] }
         }
       }

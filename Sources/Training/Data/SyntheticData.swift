@@ -1,5 +1,7 @@
 // Data sets that are computed: always the same points, from a fixed seed.
 
+import Autodiff
+
 enum SyntheticData {
   /// Two half circles that hold each other, as scikit-learn's `make_moons`: 1,000 points, noise 0.15.
   static func moons(_ info: DatasetInfo) -> Dataset {
@@ -8,7 +10,7 @@ enum SyntheticData {
     var points: [Float] = []
     for index in 0..<2 * perClass {
       let turn = Double(index / 2) / Double(perClass - 1)
-      let (x, y) = (PortableMath.cosinePi(turn), PortableMath.sinePi(turn))
+      let (x, y) = (ExactMath.cosPi(turn), ExactMath.sinPi(turn))
       let moon = index % 2 == 0 ? (x, y) : (1 - x, 0.5 - y)
       points.append(Float(moon.0 + 0.15 * noise.normal(0, 2 * index)))
       points.append(Float(moon.1 + 0.15 * noise.normal(0, 2 * index + 1)))
@@ -24,8 +26,8 @@ enum SyntheticData {
     for index in 0..<3 * perClass {
       let radius = Double(index / 3) / Double(perClass - 1)
       let angle = 4 * (Double(index % 3) + radius) + 0.2 * noise.normal(0, index)
-      points.append(Float(radius * PortableMath.sinePi(angle / .pi)))
-      points.append(Float(radius * PortableMath.cosinePi(angle / .pi)))
+      points.append(Float(radius * ExactMath.sinPi(angle / .pi)))
+      points.append(Float(radius * ExactMath.cosPi(angle / .pi)))
     }
     return plane(info, points, classes: ["first arm", "second arm", "third arm"])
   }

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// max(x, 0), with gradient 0 at 0. PyTorch: ReLU.
@@ -7,6 +8,10 @@ struct ReluLayer: Layer {
   var encoded: JSONObject { ["type": .string(Self.type)] }
 
   func resolve(input: [Int], _ place: LayerPlace) -> LayerShape { LayerShape(output: input) }
+
+  func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node {
+    try graph.relu(x)
+  }
 }
 
 /// The hyperbolic tangent. PyTorch: Tanh.
@@ -16,4 +21,8 @@ struct TanhLayer: Layer {
   var encoded: JSONObject { ["type": .string(Self.type)] }
 
   func resolve(input: [Int], _ place: LayerPlace) -> LayerShape { LayerShape(output: input) }
+
+  func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node {
+    try graph.tanh(x)
+  }
 }

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// In training each value is 0 with probability p and otherwise divided by 1-p; nothing in evaluation.
@@ -14,4 +15,8 @@ struct DropoutLayer: Layer {
   var encoded: JSONObject { ["type": .string(Self.type), "p": .number(p)] }
 
   func resolve(input: [Int], _ place: LayerPlace) -> LayerShape { LayerShape(output: input) }
+
+  func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node {
+    try graph.dropout(x, p: p, stream: UInt32(index))
+  }
 }

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// Makes one row of features of each example. PyTorch: Flatten.
@@ -11,5 +12,9 @@ struct FlattenLayer: Layer {
       throw SpecError(place.path, "has an input of shape \(input), which is too large")
     }
     return LayerShape(output: [count])
+  }
+
+  func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node {
+    try graph.flatten(x)
   }
 }

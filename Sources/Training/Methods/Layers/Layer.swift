@@ -1,5 +1,6 @@
 // The layers of a model, one file each: what they are called in a job, which fields they have.
 
+import Autodiff
 import JSON
 
 /// One element of `model.layers`.
@@ -10,6 +11,10 @@ protocol Layer: Sendable {
   /// The shape of its output and its parameters for an input of the given shape, both of one example; throws
   /// when it cannot take such an input.
   func resolve(input: [Int], _ place: LayerPlace) throws(SpecError) -> LayerShape
+
+  /// Adds what it computes of `x` to the graph; `parameters` are those that `resolve` named, in order, `index` is
+  /// its place among all layers.
+  func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node
 }
 
 extension MethodTable where Method == any Layer {

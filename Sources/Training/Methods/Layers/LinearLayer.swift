@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// y = x W^T + b with W [out, in]. An input of more dimensions is flattened first. PyTorch: Linear.
@@ -44,5 +45,10 @@ struct LinearLayer: Layer {
         })
     }
     return LayerShape(output: [out], parameters: parameters)
+  }
+
+  func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node {
+    let rows = x.shape.count == 2 ? x : try graph.flatten(x)
+    return try graph.linear(rows, weight: parameters[0], bias: bias ? parameters[1] : nil)
   }
 }

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// Cross-entropy of logits with classes. With label smoothing e the true class of C has probability 1-e+e/C,
@@ -14,4 +15,8 @@ struct CrossEntropyLoss: Loss {
   var encoded: JSONObject { ["type": .string(Self.type), "label_smoothing": .number(labelSmoothing)] }
 
   var task: DatasetTask { .classification }
+
+  func add(to graph: inout Graph, _ output: Node) throws(GraphError) -> Node {
+    try graph.crossEntropy(output, labels: graph.labels(), labelSmoothing: labelSmoothing)
+  }
 }

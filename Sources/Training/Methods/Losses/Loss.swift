@@ -1,5 +1,6 @@
 // What a model is trained to make small, one file each.
 
+import Autodiff
 import JSON
 
 /// A number computed from a model's outputs and the right answers; the mean over the batch.
@@ -8,6 +9,9 @@ protocol Loss: Sendable {
   var encoded: JSONObject { get }
   /// The task this loss is for.
   var task: DatasetTask { get }
+
+  /// Adds itself, and the right answers it needs, to the graph of a model that gives `output`.
+  func add(to graph: inout Graph, _ output: Node) throws(GraphError) -> Node
 }
 
 extension MethodTable where Method == any Loss {

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// The mean of the squared differences. PyTorch: MSELoss.
@@ -7,4 +8,8 @@ struct MeanSquaredLoss: Loss {
   var encoded: JSONObject { ["type": .string(Self.type)] }
 
   var task: DatasetTask { .regression }
+
+  func add(to graph: inout Graph, _ output: Node) throws(GraphError) -> Node {
+    try graph.meanSquaredError(output, targets: graph.targets(Array(output.shape.dropFirst())))
+  }
 }

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// Adaptive moments (Kingma, Ba 2014) with weight decay in the gradient. PyTorch: Adam.
@@ -26,17 +27,12 @@ struct Adam: Optimizer {
 
   var slots: [String] { ["m", "v"] }
 
-  func update(
-    _ parameter: inout [Float], _ gradient: [Float], _ slots: inout [[Float]], rate: Double, step: Int
-  ) {
-    let correction1 = 1 - PortableMath.power(beta1, step + 1)
-    let correction2 = 1 - PortableMath.power(beta2, step + 1)
-    let (scaledRate, root) = (Float(rate / correction1), Float(correction2.squareRoot()))
-    for i in parameter.indices {
-      let slope = gradient[i] + Float(weightDecay) * parameter[i]
-      slots[0][i] += Float(1 - beta1) * (slope - slots[0][i])
-      slots[1][i] = slots[1][i] * Float(beta2) + Float(1 - beta2) * slope * slope
-      parameter[i] -= scaledRate * slots[0][i] / (slots[1][i].squareRoot() / root + Float(eps))
-    }
+  func update(_ state: OptimizerState, rate: Double, step: Int, gradientScale: Double) {
+    let coefficients = AdamCoefficients(
+      rate: rate, beta1: beta1, beta2: beta2, epsilon: eps, weightDecay: weightDecay, step: step + 1,
+      gradientScale: gradientScale)
+    state.passes.adam(
+      coefficients, parameters: state.parameters, gradients: state.gradients, m: state.slots[0],
+      v: state.slots[1], state.range)
   }
 }

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// Gradient descent with optional momentum. PyTorch: SGD; its first step does not dampen.
@@ -30,18 +31,12 @@ struct Sgd: Optimizer {
 
   var slots: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
 
-  func update(
-    _ parameter: inout [Float], _ gradient: [Float], _ slots: inout [[Float]], rate: Double, step: Int
-  ) {
-    for i in parameter.indices {
-      let slope = gradient[i] + Float(weightDecay) * parameter[i]
-      var direction = slope
-      if momentum != 0 {
-        let buffer = step == 0 ? slope : Float(momentum) * slots[0][i] + Float(1 - dampening) * slope
-        slots[0][i] = buffer
-        direction = nesterov ? slope + Float(momentum) * buffer : buffer
-      }
-      parameter[i] -= Float(rate) * direction
-    }
+  func update(_ state: OptimizerState, rate: Double, step: Int, gradientScale: Double) {
+    let coefficients = SGDCoefficients(
+      rate: rate, momentum: momentum, dampening: dampening, weightDecay: weightDecay,
+      gradientScale: gradientScale, nesterov: nesterov, isFirstStep: step == 0)
+    state.passes.sgd(
+      coefficients, parameters: state.parameters, gradients: state.gradients, velocity: state.slots.first,
+      state.range)
   }
 }

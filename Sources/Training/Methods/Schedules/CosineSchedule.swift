@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// Half a cosine from the base rate to `eta_min` in `t_max` steps; after that it rises again with period
@@ -20,6 +21,6 @@ struct CosineSchedule: Schedule {
   func rate(_ t: Int, base: Double, steps: Int) -> Double {
     let period = tMax ?? steps
     let phase = Double(t % (2 * period)) / Double(period)
-    return etaMin + (base - etaMin) * (1 + PortableMath.cosinePi(phase)) / 2
+    return etaMin + (base - etaMin) * (1 + ExactMath.cosPi(phase)) / 2
   }
 }

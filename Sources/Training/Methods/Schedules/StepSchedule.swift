@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 
 /// Every `step_size` optimizer steps the rate is multiplied by `gamma`. PyTorch: StepLR.
@@ -17,6 +18,6 @@ struct StepSchedule: Schedule {
   }
 
   func rate(_ t: Int, base: Double, steps: Int) -> Double {
-    base * PortableMath.power(gamma, t / stepSize)
+    base * ExactMath.pow(gamma, t / stepSize)
   }
 }
