@@ -185,9 +185,7 @@ export class Board {
 
   /** Takes a fetched curve, with the live points that came while it was under way. */
   install(card, id, series) {
-    for (const point of card.wanted.get(id) ?? []) {
-      if (point.step > (series.steps.at(-1) ?? -Infinity)) series.append(point);
-    }
+    for (const point of card.wanted.get(id) ?? []) if (point.step > series.last) series.append(point);
     card.fetched.set(id, series);
   }
 
@@ -223,9 +221,8 @@ export class Board {
       if (!series) continue;
       if (series.append(point)) touched.add(card);
       card.chart.details.get(point.run_id)?.append(point);
-      // A long tail of single points, or twice the points of one answer: time for (new) buckets.
-      const grown = series.sampled ? series.tail > MAX_POINTS / 2 : series.steps.length > 2 * MAX_POINTS;
-      series.stale ||= grown;
+      // Twice what one answer gives: time for (wider) buckets.
+      series.stale ||= series.steps.length > 2 * MAX_POINTS;
       stale ||= series.stale;
     }
     for (const card of touched) card.chart.refresh();

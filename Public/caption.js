@@ -14,8 +14,8 @@ function exactness(drawn) {
   const points = sum(drawn, (series) => series.count);
   const sampled = drawn.filter((line) => line.series.sampled);
   if (!sampled.length) return points === 1 ? "exact, 1 point" : `exact, ${format.count(points)} points`;
-  const inBuckets = sum(sampled, (series) => series.count - series.tail);
-  const buckets = sum(sampled, (series) => series.buckets);
+  const inBuckets = sum(sampled, (series) => series.count);
+  const buckets = sum(sampled, (series) => series.steps.length);
   const rest = points - inBuckets;
   return `${format.count(buckets)} buckets of ${format.count(inBuckets)} points, extremes kept` +
     (rest ? `, ${format.count(rest)} exact` : "");

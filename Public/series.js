@@ -11,42 +11,62 @@ export class Series {
     this.steps = answer.steps.slice();
     this.times = answer.timestamps.slice();
     this.values = answer.values.map(parse);
-    this.low = answer.sampled && answer.min ? answer.min.map(parse) : null;
-    this.high = answer.sampled && answer.max ? answer.max.map(parse) : null;
-    this.buckets = answer.sampled ? this.steps.length : 0;
+    this.low = answer.sampled ? answer.min.map(parse) : null;
+    this.high = answer.sampled ? answer.max.map(parse) : null;
+    this.width = answer.sampled ? bucketWidth(this.steps) : 1;
+    this.last = lastStep(answer, this.width);
+    this.inLast = answer.sampled ? this.count / this.steps.length : 1; // about how many points the last bucket holds
     this.stale = false;
     this.version = 0;
     this.cache = new Map();
   }
 
-  /** Adds a live point. One that belongs further back marks the curve as stale: it must be read again. */
+  /**
+   * Adds a live point; says whether anything changed. A point that an exact curve lacks further back marks it as
+   * stale: it must be read again.
+   */
   append(point) {
-    const last = this.steps.length - 1;
     const v = parse(point.value);
-    if (last >= 0 && point.step <= this.steps[last]) {
-      // A sampled curve no longer knows its single points: the buckets' own refresh brings this one.
-      if (this.sampled && point.step < this.steps[last]) return false;
-      for (let i = upper(this.steps, point.step) - 1; i >= 0 && this.steps[i] === point.step; i -= 1) {
-        if (Object.is(this.values[i], v)) return false;
-      }
-      this.stale = true;
+    if (point.step <= this.last) {
+      this.stale ||= !this.sampled && !this.has(point.step, v);
       return false;
     }
-    this.steps.push(point.step);
-    this.times.push(point.timestamp);
-    this.values.push(v);
-    if (this.low) {
-      this.low.push(v);
-      this.high.push(v);
-    }
+    if (this.sampled && this.bucket(point.step) === this.bucket(this.steps.at(-1))) this.merge(v);
+    else this.push(point, v);
+    this.last = point.step;
     this.count += 1;
     this.version += 1;
     return true;
   }
 
-  /** Points that came since the server answered with buckets. */
-  get tail() {
-    return this.sampled ? this.steps.length - this.buckets : 0;
+  bucket(step) {
+    return Math.floor(step / this.width);
+  }
+
+  has(step, v) {
+    for (let i = upper(this.steps, step) - 1; i >= 0 && this.steps[i] === step; i -= 1) {
+      if (Object.is(this.values[i], v)) return true;
+    }
+    return false;
+  }
+
+  push(point, v) {
+    this.steps.push(point.step);
+    this.times.push(point.timestamp);
+    this.values.push(v);
+    this.low?.push(v);
+    this.high?.push(v);
+    this.inLast = 1;
+  }
+
+  /** Takes a value into the last bucket, as the server will: mean and extremes of what is a number. */
+  merge(v) {
+    const i = this.values.length - 1;
+    if (Number.isNaN(v)) return;
+    this.inLast += 1;
+    this.values[i] = Number.isNaN(this.values[i]) ? v : this.values[i] + (v - this.values[i]) / this.inLast;
+    if (!(this.low[i] <= v)) this.low[i] = v;
+    if (!(this.high[i] >= v)) this.high[i] = v;
   }
 
   /** The x of each point: `step`, `relative` (ms since the first point) or `time` (ms since 1970). */
@@ -70,6 +90,31 @@ export class Series {
     this.cache.set(name, { version: this.version, made });
     return made;
   }
+}
+
+/** Buckets are aligned to powers of two: the width is the largest one that keeps their first steps apart. */
+function bucketWidth(steps) {
+  let width = 1;
+  const apart = (w) => steps.every((step, i) => i === 0 || Math.floor(step / w) !== Math.floor(steps[i - 1] / w));
+  while (steps.length > 1 && width < 2 ** 50 && apart(2 * width)) width *= 2;
+  return width;
+}
+
+/**
+ * The last step that an answer covers. Of buckets only the first steps are known; the rest follows from the number of
+ * points when they are equally spaced. Where that is not certain, the last bucket's start: a live point may then be
+ * counted twice until the curve is read again.
+ */
+function lastStep(answer, width) {
+  const { steps, count, sampled } = answer;
+  const start = steps.at(-1) ?? -Infinity;
+  if (!sampled) return start;
+  if (Number.isFinite(answer.last_step)) return answer.last_step;
+  const gaps = count - 1;
+  const stride = Math.ceil((start - steps[0]) / gaps);
+  const last = steps[0] + stride * gaps;
+  const end = (Math.floor(start / width) + 1) * width;
+  return last < end && last + gaps >= end ? last : start;
 }
 
 /** Curves of fewer points are never smoothed: an average over a handful of epochs only misleads. */
