@@ -58,7 +58,8 @@ let package = Package(
     tests("HTTPTests", ["HTTP"]),
     tests("StorageTests", ["Storage"]),
     tests("KernelsTests", ["Kernels", "KernelsAVX2", "KernelsAVX512", "Autodiff"]),
-    tests("AutodiffTests", ["Autodiff"], exclude: ["Golden"]),
+    .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
+    tests("AutodiffTests", ["Autodiff", "CAllocationCount"], exclude: ["Golden"]),
     tests(
       "TrainingTests", ["Training", "Autodiff", "JSON"], exclude: ["make_datasets.py", "make_golden.py"]),
     tests("TuningTests", ["Tuning", "JSON"]),

@@ -53,7 +53,7 @@ CASES = {
     "tanhNesterov": losses([20, 33, 17, 5], "tanh", 13,
                            lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3)),
     "smoothClipped": losses([31, 15, 3], "relu", 7, lambda p: torch.optim.SGD(p, lr=0.2, momentum=0.5, dampening=0.3),
-                            smoothing=0.1, clip=0.5),
+                            smoothing=0.1, clip=0.05),
 }
 
 with open(os.path.join(os.path.dirname(__file__), "..", "GoldenNetworks.swift"), "w") as file:
