@@ -1,4 +1,4 @@
-// What a web page in the user's browser must not be able to do (reference/SECURITY.md section 4): reach this server
+// What a web page in the user's browser must not be able to do: reach this server
 // under a name of its own (DNS rebinding), or change state from another site. Programs send no Origin and pass.
 
 /// The Host allow-list and the rules about Origin and Sec-Fetch-Site.

@@ -74,6 +74,6 @@ public struct HTTPLimits: Sendable {
   /// Threads that may stand in for workers blocked on a slow client's body or answer.
   public var blockedWorkers = 128
 
-  /// The defaults of reference/HTTP.md.
+  /// Limits that suit a server on the loopback or in a house network.
   public init() {}
 }

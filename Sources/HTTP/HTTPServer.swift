@@ -34,7 +34,7 @@ public struct HTTPServerConfiguration: Sendable {
   /// Gets one line for each thing the operator should know.
   public var log: @Sendable (String) -> Void = { _ in }
 
-  /// A configuration with the defaults of reference/HTTP.md.
+  /// A configuration with safe defaults.
   public init(routes: [HTTPRoute] = []) { self.routes = routes }
 }
 

@@ -1,5 +1,5 @@
 // Request targets: paths are split first and each segment is decoded exactly once, then checked; nothing that was
-// decoded is ever decoded or split again (the lesson of a decade of path traversals, reference/SECURITY.md section 2).
+// decoded is ever decoded or split again (the lesson of a decade of path traversals).
 
 /// A decoded path segment. An escaped slash keeps its mark, because only tail captures may hold one.
 struct PathSegment: Equatable, Sendable {

@@ -19,9 +19,6 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
       do {
         let dataset = try context.catalog.load(name)
         var object = infoJSON(dataset.info).objectValue ?? [:]
-        object["examples"] = JSON(dataset.examples)
-        object["input_shape"] = .array(dataset.inputShape.map { JSON($0) })
-        object["classes"] = dataset.classes.isEmpty ? .null : .array(dataset.classes.map(JSON.string))
         object["quality"] = QualityReport(dataset).encode()
         return .json(.object(object))
       } catch let error as DatasetError {
@@ -34,6 +31,8 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
 private func infoJSON(_ info: DatasetInfo) -> JSON {
   [
     "name": .string(info.name), "kind": .string(info.kind.rawValue), "task": .string(info.task.rawValue),
+    "examples": JSON(info.examples), "input_shape": .array(info.inputShape.map { JSON($0) }),
+    "classes": info.classes.isEmpty ? .null : .array(info.classes.map(JSON.string)),
     "source": .string(info.source), "license": .string(info.license),
   ]
 }

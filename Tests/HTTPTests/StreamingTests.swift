@@ -310,14 +310,17 @@ extension Sockets {
         let client = try server.connect()
         try client.send(head("PUT /upload", "Content-Length: 1000000"))
         try client.send(pattern(from: 0, count: first))
+        let dripped = Lock(0)
         let drip = Background {
-          for index in 0..<30 where drips {
+          for index in 0..<90 where drips {
             usleep(100_000)
             try client.send([pattern(first + index)])
+            dripped.withLock { $0 += 1 }
           }
         }
         let reply = try client.reply()
         #expect(reply?.status == 408, "\(first) \(drips)")
+        #expect(dripped.withLock { $0 } < 60, "dripping does not help")
         #expect(try client.isClosed())
         try? drip.join()
       }

@@ -43,11 +43,28 @@ import Testing
     #expect(DatasetCatalog.builtin.list.allSatisfy { !$0.source.isEmpty && !$0.license.isEmpty })
   }
 
+  /// What is said of a set unread is what reading finds.
+  @Test(arguments: DatasetCatalog.builtin.list.map(\.name)) func factsAreTrue(_ name: String) throws {
+    let set = try DatasetCatalog.builtin.load(name)
+    #expect(set.info == (try DatasetCatalog.builtin.info(name)))
+    #expect(set.info.examples == set.examples)
+    #expect(
+      set.inputShape.reduce(1, *) == set.pool.width
+        && set.pool.features.count == set.pool.count * set.pool.width)
+    #expect(
+      set.classes.isEmpty == (set.info.task == .regression) && set.classes.count == Set(set.pool.labels).count
+    )
+    #expect((set.test != nil) == set.info.hasTestSplit)
+  }
+
   @Test func reportFindsFaults() {
-    let info = DatasetInfo(name: "x", kind: .tabular, task: .classification, source: "-", license: "-")
+    let info = DatasetInfo(
+      name: "x", kind: .tabular, task: .classification, examples: 4, inputShape: [2], classes: ["a", "b"],
+      source: "-",
+      license: "-")
     let values: [Float] = [1, 5, 2, 5, .nan, 5, 1, 5]
     let set = Dataset(
-      info: info, inputShape: [2], classes: ["a", "b"], columns: ["u", "v"],
+      info: info, columns: ["u", "v"],
       pool: Examples(width: 2, features: .floats(values), labels: [0, 1, 1, 0]))
     let report = QualityReport(set)
     #expect(report.missing == 1 && report.constantColumns == ["v"] && report.duplicateRows == 1)
@@ -62,9 +79,8 @@ import Testing
 
   @Test(.enabled(if: FashionMNIST.isInstalled(in: "/usr/share/datasets/fashion-mnist")))
   func fashionMNIST() throws {
-    let info = DatasetInfo(
-      name: "fashion-mnist", kind: .image, task: .classification, hasTestSplit: true, source: "", license: "")
-    let set = try FashionMNIST.load(info, from: "/usr/share/datasets/fashion-mnist")
+    let set = try FashionMNIST.load(from: "/usr/share/datasets/fashion-mnist")
+    #expect(set.info == FashionMNIST.info())
     #expect(set.pool.count == 60000 && set.test?.count == 10000 && set.inputShape == [1, 28, 28])
     #expect(set.pool.labels.prefix(5) == [9, 0, 0, 3, 0])
     #expect(QualityReport(set).classBalance.allSatisfy { $0.examples == 7000 })
@@ -73,7 +89,8 @@ import Testing
   @Test func fashionMNISTAbsent() {
     #expect(!FashionMNIST.isInstalled(in: "/nonexistent"))
     let source = DatasetSource(
-      DatasetInfo(name: "f", kind: .image, task: .classification, source: "", license: ""),
+      DatasetInfo(
+        name: "f", kind: .image, task: .classification, examples: 0, inputShape: [1], source: "", license: ""),
       obstacle: { "install it" },
       load: { () throws(DatasetError) in throw DatasetError(name: "f", reason: "") })
     let catalog = DatasetCatalog([source])

@@ -36,7 +36,7 @@ import Testing
     WrongJob("model.preset", "mlp", "model.layers", says: "one of the two"),
     WrongJob(
       "model.layers", [["type": "linear", "out": 65536], ["type": "linear", "out": 65536]], "model.layers.1",
-      says: "larger than all memory"),
+      says: "65536 x 65536 numbers, 4 bytes each"),
     WrongJob(
       "model", ["preset": "mlp", "hidden": [20000, 20000]], "model", says: "more than the 2048 MiB"),
   ]
@@ -85,7 +85,7 @@ import Testing
   @Test func fileNames() {
     let name = Checkpoint.suggestedName(
       spec: (try? JobSpec.decode(digitsJob).encode()) ?? nil, epoch: 15,
-      metrics: [("val/loss", 0.1099), ("val/accuracy", 0.9721)])
+      metrics: [("val/accuracy", 0.9721), ("val/loss", 0.1099)])
     #expect(name == "digits.layers-5.epochs-15.act-relu.val_loss-0.11.val_accuracy-0.97.safetensors")
     let odd = Checkpoint.suggestedName(
       spec: [

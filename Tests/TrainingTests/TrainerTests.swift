@@ -1,3 +1,4 @@
+import Autodiff
 import Glibc
 import JSON
 import Testing
@@ -90,6 +91,43 @@ import Testing
     #expect(runs[0].latest?.bytes == runs[1].latest?.bytes && runs[0].latest?.bytes == runs[2].latest?.bytes)
     let other = try finished(replacing(dropoutJob, ["seed"], 6))
     #expect(other.bits["train/loss"] != runs[0].bits["train/loss"])
+  }
+
+  @Test func processorsDoNotChangeBits() throws {
+    let plan = try plan(dropoutJob)
+    var files: [KernelTable.Level: [UInt8]] = [:]
+    for level in KernelTable.available {
+      let recorder = MemoryRecorder()
+      let trainer = Trainer(plan: plan, kernels: try KernelTable.make(level))
+      #expect(try trainer.run(recorder: recorder, control: RunControl(), threads: 2) == .finished)
+      files[level] = try #require(recorder.latest).bytes
+    }
+    #expect(files.count == KernelTable.available.count && Set(files.values).count == 1)
+  }
+
+  /// Evaluation in batches, the last one short, is the mean over the whole part: by hand from the checkpoint.
+  @Test func evaluationIsTheMeanOverThePart() throws {
+    let spec: JSON = [
+      "dataset": ["name": "digits", "validation": 0.3], "model": ["layers": [["type": "linear", "out": 10]]],
+      "optimizer": ["type": "sgd", "lr": 0.1], "train": ["steps": 20],
+    ]
+    let run = try finished(spec)
+    let file = try Safetensors(try #require(run.latest).bytes)
+    let (weight, bias) = (try file.tensor("model.0.weight").values, try file.tensor("model.0.bias").values)
+    let part = try #require(try plan(spec).split.validation)
+    #expect(part.count == 539)
+    var (loss, correct) = (0.0, 0)
+    for row in part.rows {
+      let x = (0..<64).map { Double(part.examples.features[Int(row) * 64 + $0]) }
+      let logits = (0..<10).map { unit in
+        (0..<64).reduce(Double(bias[unit])) { $0 + x[$1] * Double(weight[unit * 64 + $1]) }
+      }
+      let label = Int(part.examples.labels[Int(row)])
+      loss += log(logits.reduce(0) { $0 + exp($1) }) - logits[label]
+      if logits.firstIndex(of: logits.max() ?? 0) == label { correct += 1 }
+    }
+    #expect(abs(try #require(run.values("val/loss").last) - loss / 539) < 1e-5)
+    #expect(run.values("val/accuracy").last == Double(correct) / 539)
   }
 
   /// Paused at random steps and gone on from what was kept, a run ends with the same bits.

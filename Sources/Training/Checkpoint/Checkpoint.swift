@@ -112,9 +112,14 @@ public struct Checkpoint: Sendable {
       [
         spec["dataset"]?["name"]?.stringValue ?? "model", "layers-\(depth)", "epochs-\(epoch)",
         "act-\(activations.isEmpty ? "none" : activations.joined(separator: "-"))",
-      ] + metrics.map { "\($0.key)-\(Display.short($0.value, digits: 2))" }
+      ] + lossesFirst(metrics).map { "\($0.key)-\(Display.short($0.value, digits: 2))" }
     let name = parts.map(sanitized).joined(separator: ".")
     return name.drop { $0 == "." } + ".safetensors"
+  }
+
+  private static func lossesFirst(_ metrics: [(key: String, value: Double)]) -> [(key: String, value: Double)]
+  {
+    metrics.filter { $0.key.hasSuffix("loss") } + metrics.filter { !$0.key.hasSuffix("loss") }
   }
 
   private static func sanitized(_ text: String) -> String {

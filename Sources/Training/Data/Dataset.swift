@@ -66,6 +66,12 @@ public struct DatasetInfo: Sendable, Equatable {
   public let kind: DatasetKind
   /// Classes or numbers.
   public let task: DatasetTask
+  /// Number of examples, those of the set's own test split included.
+  public let examples: Int
+  /// Shape of one example: `[features]`, or `[channels, height, width]`.
+  public let inputShape: [Int]
+  /// Names of the classes; empty for regression.
+  public let classes: [String]
   /// Whether the set brings its own test split.
   public let hasTestSplit: Bool
   /// Who made it and where it is from.
@@ -75,12 +81,16 @@ public struct DatasetInfo: Sendable, Equatable {
 
   /// Describes a data set without its contents.
   public init(
-    name: String, kind: DatasetKind, task: DatasetTask, hasTestSplit: Bool = false, source: String,
-    license: String
+    name: String, kind: DatasetKind, task: DatasetTask, examples: Int, inputShape: [Int],
+    classes: [String] = [],
+    hasTestSplit: Bool = false, source: String, license: String
   ) {
     self.name = name
     self.kind = kind
     self.task = task
+    self.examples = examples
+    self.inputShape = inputShape
+    self.classes = classes
     self.hasTestSplit = hasTestSplit
     self.source = source
     self.license = license
@@ -89,12 +99,8 @@ public struct DatasetInfo: Sendable, Equatable {
 
 /// A data set in memory.
 public struct Dataset: Sendable {
-  /// Name, kind, task, source and license.
+  /// Name, kind, task, size, shape, classes, source and license.
   public let info: DatasetInfo
-  /// Shape of one example: `[features]`, or `[channels, height, width]`.
-  public let inputShape: [Int]
-  /// Names of the classes; empty for regression.
-  public let classes: [String]
   /// Names of the columns; empty for pictures.
   public let columns: [String]
   /// The examples that training and validation are cut from.
@@ -103,13 +109,8 @@ public struct Dataset: Sendable {
   public let test: Examples?
 
   /// A data set of the given parts.
-  public init(
-    info: DatasetInfo, inputShape: [Int], classes: [String] = [], columns: [String] = [], pool: Examples,
-    test: Examples? = nil
-  ) {
+  public init(info: DatasetInfo, columns: [String] = [], pool: Examples, test: Examples? = nil) {
     self.info = info
-    self.inputShape = inputShape
-    self.classes = classes
     self.columns = columns
     self.pool = pool
     self.test = test
@@ -120,6 +121,12 @@ public struct Dataset: Sendable {
 
   /// Number of examples, those of the set's own test split included.
   public var examples: Int { pool.count + (test?.count ?? 0) }
+
+  /// Shape of one example: `[features]`, or `[channels, height, width]`.
+  public var inputShape: [Int] { info.inputShape }
+
+  /// Names of the classes; empty for regression.
+  public var classes: [String] { info.classes }
 
   /// How many numbers a model gives for one example: one a class, or one.
   public var outputs: Int { info.task == .classification ? classes.count : 1 }

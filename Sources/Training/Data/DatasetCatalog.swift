@@ -97,52 +97,54 @@ public struct DatasetCatalog: Sendable {
 
   private static let digits = EmbeddedData.digits(digitsInfo)
   private static let digitsInfo = DatasetInfo(
-    name: "digits", kind: .image, task: .classification,
+    name: "digits", kind: .image, task: .classification, examples: 1797, inputShape: [1, 8, 8],
+    classes: (0...9).map(String.init),
     source: "Optical Recognition of Handwritten Digits, test part (Alpaydin, Kaynak 1998), UCI",
     license: uci)
 
   private static let iris = EmbeddedData.table(
-    irisInfo, EmbeddedText.iris, columns: EmbeddedData.irisColumns,
-    classes: ["setosa", "versicolor", "virginica"])
+    irisInfo, EmbeddedText.iris, columns: EmbeddedData.irisColumns)
   private static let irisInfo = DatasetInfo(
-    name: "iris", kind: .tabular, task: .classification, source: "Iris (Fisher 1936), UCI", license: uci)
+    name: "iris", kind: .tabular, task: .classification, examples: 150, inputShape: [4],
+    classes: ["setosa", "versicolor", "virginica"], source: "Iris (Fisher 1936), UCI", license: uci)
 
   private static let wine = EmbeddedData.table(
-    wineInfo, EmbeddedText.wine, columns: EmbeddedData.wineColumns,
-    classes: ["class_0", "class_1", "class_2"])
+    wineInfo, EmbeddedText.wine, columns: EmbeddedData.wineColumns)
   private static let wineInfo = DatasetInfo(
-    name: "wine", kind: .tabular, task: .classification, source: "Wine (Aeberhard, Forina 1991), UCI",
-    license: uci)
+    name: "wine", kind: .tabular, task: .classification, examples: 178, inputShape: [13],
+    classes: ["class_0", "class_1", "class_2"], source: "Wine (Aeberhard, Forina 1991), UCI", license: uci)
 
   private static let breastCancer = EmbeddedData.table(
-    breastCancerInfo, EmbeddedText.breastCancer, columns: EmbeddedData.breastCancerColumns,
-    classes: ["malignant", "benign"])
+    breastCancerInfo, EmbeddedText.breastCancer, columns: EmbeddedData.breastCancerColumns)
   private static let breastCancerInfo = DatasetInfo(
-    name: "breast-cancer", kind: .tabular, task: .classification,
+    name: "breast-cancer", kind: .tabular, task: .classification, examples: 569, inputShape: [30],
+    classes: ["malignant", "benign"],
     source: "Breast Cancer Wisconsin, Diagnostic (Wolberg, Mangasarian, Street, Street 1993), UCI",
     license: uci)
 
   private static let diabetes = EmbeddedData.table(
-    diabetesInfo, EmbeddedText.diabetes, columns: EmbeddedData.diabetesColumns, classes: [])
+    diabetesInfo, EmbeddedText.diabetes, columns: EmbeddedData.diabetesColumns)
   private static let diabetesInfo = DatasetInfo(
-    name: "diabetes", kind: .tabular, task: .regression,
+    name: "diabetes", kind: .tabular, task: .regression, examples: 442, inputShape: [10],
     source: "Diabetes (Efron, Hastie, Johnstone, Tibshirani: Least Angle Regression, 2004)",
     license: "published by the authors without restrictions")
 
   private static let moons = SyntheticData.moons(moonsInfo)
   private static let moonsInfo = DatasetInfo(
-    name: "moons", kind: .tabular, task: .classification,
-    source: "made from a seed: two interleaving half circles with noise", license: "none needed")
+    name: "moons", kind: .tabular, task: .classification, examples: 1000, inputShape: [2],
+    classes: ["upper", "lower"], source: "made from a seed: two interleaving half circles with noise",
+    license: "none needed")
 
   private static let spirals = SyntheticData.spirals(spiralsInfo)
   private static let spiralsInfo = DatasetInfo(
-    name: "spirals", kind: .tabular, task: .classification,
+    name: "spirals", kind: .tabular, task: .classification, examples: 1050, inputShape: [2],
+    classes: ["first arm", "second arm", "third arm"],
     source: "made from a seed: three arms of a spiral with noise", license: "none needed")
 
   private static let fashion = Result { () throws(DatasetError) in
-    try FashionMNIST.load(fashionInfo, from: FashionMNIST.folder)
+    try FashionMNIST.load(from: FashionMNIST.folder)
   }
-  private static let fashionInfo = DatasetInfo(
-    name: "fashion-mnist", kind: .image, task: .classification, hasTestSplit: true,
-    source: "Fashion-MNIST (Xiao, Rasul, Vollgraf 2017), Zalando SE", license: "Expat")
+  /// Of a folder that somebody gave, only reading tells the size.
+  private static let fashionInfo =
+    FashionMNIST.isGivenFolder ? (try? fashion.get().info) ?? FashionMNIST.info() : FashionMNIST.info()
 }

@@ -18,14 +18,11 @@ enum EmbeddedData {
       if let label = line.last { labels.append(Int32(label) - 48) }
     }
     return Dataset(
-      info: info, inputShape: [1, 8, 8], classes: (0...9).map(String.init),
-      pool: Examples(width: 64, features: .floats(values), labels: labels))
+      info: info, pool: Examples(width: 64, features: .floats(values), labels: labels))
   }
 
   /// A table of comma-separated numbers whose last column is the label or the target.
-  static func table(_ info: DatasetInfo, _ text: StaticString, columns: [String], classes: [String])
-    -> Dataset
-  {
+  static func table(_ info: DatasetInfo, _ text: StaticString, columns: [String]) -> Dataset {
     var values: [Float] = []
     var last: [Float] = []
     for line in lines(of: text) {
@@ -33,12 +30,12 @@ enum EmbeddedData {
       values.append(contentsOf: cells.dropLast())
       last.append(cells.last ?? .nan)
     }
-    let labels = classes.isEmpty ? [] : last.map { Int32($0) }
+    let labels = info.task == .regression ? [] : last.map { Int32($0) }
     return Dataset(
-      info: info, inputShape: [columns.count], classes: classes, columns: columns,
+      info: info, columns: columns,
       pool: Examples(
         width: columns.count, features: .floats(values), labels: labels,
-        targets: classes.isEmpty ? last : []))
+        targets: info.task == .regression ? last : []))
   }
 
   private static func lines(of text: StaticString) -> [ArraySlice<UInt8>] {

@@ -3,7 +3,7 @@
 import Glibc
 
 enum FashionMNIST {
-  static let classes = [
+  private static let classes = [
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
   ]
 
@@ -11,6 +11,9 @@ enum FashionMNIST {
   static var folder: String {
     getenv("CAIRN_FASHION_MNIST").map { String(cString: $0) } ?? "/usr/share/datasets/fashion-mnist"
   }
+
+  /// Whether somebody named a folder of their own.
+  static var isGivenFolder: Bool { getenv("CAIRN_FASHION_MNIST") != nil }
 
   static let files = [
     "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
@@ -21,14 +24,21 @@ enum FashionMNIST {
     files.allSatisfy { path(of: $0, in: folder) != nil }
   }
 
-  static func load(_ info: DatasetInfo, from folder: String) throws(DatasetError) -> Dataset {
+  /// What is known of the set; by default of the one that Debian packages.
+  static func info(examples: Int = 70_000, shape: [Int] = [28, 28]) -> DatasetInfo {
+    DatasetInfo(
+      name: "fashion-mnist", kind: .image, task: .classification, examples: examples, inputShape: [1] + shape,
+      classes: classes, hasTestSplit: true, source: "Fashion-MNIST (Xiao, Rasul, Vollgraf 2017), Zalando SE",
+      license: "Expat")
+  }
+
+  static func load(from folder: String) throws(DatasetError) -> Dataset {
     let (pool, shape) = try examples(files[0], files[1], folder)
     let (test, testShape) = try examples(files[2], files[3], folder)
     guard shape == testShape else {
-      throw DatasetError(name: info.name, reason: "the two parts have pictures of different sizes")
+      throw DatasetError(name: "fashion-mnist", reason: "the two parts have pictures of different sizes")
     }
-    return Dataset(
-      info: info, inputShape: [1] + shape, classes: classes, pool: pool, test: test)
+    return Dataset(info: info(examples: pool.count + test.count, shape: shape), pool: pool, test: test)
   }
 
   private static func examples(_ images: String, _ labels: String, _ folder: String)

@@ -57,12 +57,15 @@ public struct QualityReport: Sendable {
       "ranges": .array(
         ranges.map {
           [
-            "column": JSON($0.column), "min": .number($0.min), "max": .number($0.max),
+            "column": JSON($0.column), "min": .number(short($0.min)), "max": .number(short($0.max)),
             "mean": .number($0.mean), "std": .number($0.standardDeviation),
           ]
         }),
     ]
   }
+
+  /// The shortest number that is the same 32-bit float: 4.3, where a double would show 4.300000190734863.
+  private func short(_ value: Double) -> Double { Double("\(Float(value))") ?? value }
 
   private struct Column {
     var count = 0

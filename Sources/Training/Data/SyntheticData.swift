@@ -15,7 +15,7 @@ enum SyntheticData {
       points.append(Float(moon.0 + 0.15 * noise.normal(0, 2 * index)))
       points.append(Float(moon.1 + 0.15 * noise.normal(0, 2 * index + 1)))
     }
-    return plane(info, points, classes: ["upper", "lower"])
+    return plane(info, points)
   }
 
   /// Three arms around the origin: 1,050 points; the radius grows as the arm turns by four radians.
@@ -29,13 +29,13 @@ enum SyntheticData {
       points.append(Float(radius * ExactMath.sinPi(angle / .pi)))
       points.append(Float(radius * ExactMath.cosPi(angle / .pi)))
     }
-    return plane(info, points, classes: ["first arm", "second arm", "third arm"])
+    return plane(info, points)
   }
 
-  private static func plane(_ info: DatasetInfo, _ points: [Float], classes: [String]) -> Dataset {
-    let labels = (0..<points.count / 2).map { Int32($0 % classes.count) }
+  private static func plane(_ info: DatasetInfo, _ points: [Float]) -> Dataset {
+    let labels = (0..<points.count / 2).map { Int32($0 % info.classes.count) }
     return Dataset(
-      info: info, inputShape: [2], classes: classes, columns: ["x", "y"],
+      info: info, columns: ["x", "y"],
       pool: Examples(width: 2, features: .floats(points), labels: labels))
   }
 }

@@ -45,7 +45,11 @@ struct Architecture: Sendable {
       for parameter in resolved.parameters {
         guard let size = Self.product(parameter.shape), size <= memoryLimit, count + size <= memoryLimit
         else {
-          throw SpecError(place.path, "is larger than all memory a job may use")
+          let shape = parameter.shape.map(String.init).joined(separator: " x ")
+          throw SpecError(
+            place.path,
+            "has a tensor of \(shape) numbers, 4 bytes each: more than the \(memoryLimit >> 20) MiB a job may use"
+          )
         }
         count += size
       }

@@ -16,7 +16,7 @@ final class Network {
   private let shortTraining: Executor?
   private let evaluation: [Int: Executor]
 
-  init(_ plan: JobPlan, threads: Int) throws {
+  init(_ plan: JobPlan, threads: Int, _ kernels: KernelTable) throws {
     self.plan = plan
     layout = plan.programs.layout
     filler = BatchFiller(
@@ -24,7 +24,6 @@ final class Network {
     let parameters = Arena(floats: layout.floats)
     let gradients = Arena(floats: layout.floats)
     let pool = ThreadPool(threads: threads)
-    let kernels = try KernelTable.select()
     func executor(_ program: Plan) throws -> Executor {
       try Executor(
         program, parameters: parameters, gradients: program.mode == .training ? gradients : nil, pool: pool,

@@ -1,15 +1,23 @@
 // The loop: next batch, forward and backward, clip, update, record, evaluate, checkpoint.
 
+import Autodiff
 import Glibc
 import JSON
 
 /// Carries out a job.
 public struct Trainer: Sendable {
   private let plan: JobPlan
+  /// The loops to compute with, when not those of this processor.
+  private let kernels: KernelTable?
 
   /// A trainer for a checked job.
   public init(plan: JobPlan) {
+    self.init(plan: plan, kernels: nil)
+  }
+
+  init(plan: JobPlan, kernels: KernelTable?) {
     self.plan = plan
+    self.kernels = kernels
   }
 
   /// Trains from the first step, or goes on from a checkpoint of the same job, and returns when the job is done or
@@ -20,7 +28,8 @@ public struct Trainer: Sendable {
     from checkpoint: [UInt8]? = nil, recorder: any RunRecorder, control: RunControl, threads: Int = 1
   ) throws(TrainingError) -> TrainingOutcome {
     do {
-      let network = try Network(plan, threads: plan.spec.train.threads ?? threads)
+      let kernels = try self.kernels ?? KernelTable.select()
+      let network = try Network(plan, threads: plan.spec.train.threads ?? threads, kernels)
       let run = try TrainingRun(plan, network, from: checkpoint, recorder, control)
       return try run.train()
     } catch let error as TrainingError {
@@ -66,7 +75,7 @@ private final class TrainingRun {
     self.control = control
     curves = Curves(plan)
     batches = Batches(plan)
-    specText = spec.encode().text
+    specText = spec.training.text
     if let checkpoint { try restore(checkpoint) }
   }
 

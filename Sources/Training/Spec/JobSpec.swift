@@ -69,6 +69,18 @@ public struct JobSpec: Sendable {
     ]
   }
 
+  /// What decides the numbers of a run: the job without what only names, sorts or speeds it. Kept in every
+  /// checkpoint, so that equal training makes equal files.
+  var training: JSON {
+    guard var object = encode().objectValue else { return .null }
+    for label in ["experiment", "name", "tags", "priority"] { object[label] = nil }
+    if var train = object["train"]?.objectValue {
+      train["threads"] = nil
+      object["train"] = .object(train)
+    }
+    return .object(object)
+  }
+
   /// Every setting as a path and its text, as in ("optimizer.lr", "0.001"): the params of the run. Tags are
   /// not settings, and what is switched off (null) is left out.
   public var leaves: [(path: String, value: String)] {
