@@ -19,6 +19,11 @@ struct Context: Sendable {
 }
 
 /// The table of contents of the server: every path it answers, beside the dashboard's files.
+func allRoutes(_ context: Context, gauges: @escaping @Sendable () -> String) -> [HTTPRoute] {
+  allEndpoints(context, gauges: gauges).map(\.route) + mlflowRoutes(context)
+}
+
+/// The native API, which describes itself.
 func allEndpoints(_ context: Context, gauges: @escaping @Sendable () -> String) -> [Endpoint] {
   let native =
     jobEndpoints(context) + runEndpoints(context) + curveEndpoints(context) + checkpointEndpoints(context)

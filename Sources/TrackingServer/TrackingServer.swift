@@ -57,10 +57,13 @@ public final class TrackingServer: Sendable {
       let context = Context(store: store, threads: configuration.threads)
       let gauges = Gauges(context: context)
       let files = try StaticFiles(folder: try Self.publicFolder(configuration))
-      var http = HTTPServerConfiguration(routes: allEndpoints(context) { gauges.text() }.map(\.route))
+      var http = HTTPServerConfiguration(routes: allRoutes(context) { gauges.text() })
       http.host = configuration.host
       http.port = configuration.port
-      http.fallback = { files.response(for: $0) }
+      http.fallback = { request in
+        if let failure = unknownMLflowPath(request) { throw failure }
+        return files.response(for: request)
+      }
       http.authorize = authorizer(token: configuration.token)
       http.translate = { ($0 as? StoreError).flatMap(failure(of:)) }
       http.renderFailure = { HTTPResponse.failure($0) }
