@@ -123,7 +123,7 @@ function touch(id) {
 }
 
 /** Takes in a run as the API gives it; of one that events have changed since, only what they did not bring. */
-export function takeRun(answer, asked = events) {
+export function takeRun(answer, asked) {
   const info = answer.info ?? {};
   const id = answer.run_id ?? info.run_id;
   const known = overtaken(id, asked) ? state.runs.get(id) : null;
@@ -152,7 +152,7 @@ export function takeRun(answer, asked = events) {
 }
 
 /** Takes in a job as the API gives it; not if it is older than what is known already. */
-export function takeJob(job, asked = events) {
+function takeJob(job, asked) {
   if (state.jobs.has(job.id) && overtaken(job.id, asked)) return state.jobs.get(job.id);
   state.jobs.set(job.id, job);
   const run = state.runs.get(job.run_id);
@@ -212,6 +212,12 @@ export async function loadRun(id) {
   return run;
 }
 
+/** Submits a job: a spec, or its text as it was typed. */
+export async function submit(spec) {
+  const asked = events;
+  return takeJob(await api.post("/jobs", spec), asked);
+}
+
 /** Pauses, resumes or cancels a job. */
 export async function act(job, action) {
   const asked = events;
@@ -233,7 +239,7 @@ function fetchMissing(id) {
 export function takeEvent(kind, data) {
   if (kind === "metric") takePoints(Array.isArray(data) ? data : [data]);
   else if (kind === "job") {
-    takeJob(data);
+    takeJob(data, events);
     touch(data.id);
     if (!state.runs.has(data.run_id)) fetchMissing(data.run_id);
     tell("jobs");

@@ -6,7 +6,7 @@ import { empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
 import { pretty } from "../locate.js";
 import { badge, copyButton, jobButtons, messageLine, progressBar, progressText, took } from "../parts.js";
-import { jobOf, link, listen, loadRun, state, stateOf, takeJob } from "../store.js";
+import { jobOf, link, listen, loadRun, state, stateOf, submit } from "../store.js";
 
 /** Puts the page together; the result takes it away. */
 export function mount(root) {
@@ -233,7 +233,7 @@ function specPanel(path, id, message) {
     click: async () => {
       again.disabled = true;
       try {
-        const job = takeJob(await api.post("/jobs", spec));
+        const job = await submit(spec);
         location.hash = link("runs", job.run_id);
       } catch (error) {
         message.show(error);

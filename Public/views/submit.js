@@ -5,7 +5,7 @@ import { button, h, heads, put, setText } from "../dom.js";
 import * as format from "../format.js";
 import { locate, pretty, syntaxError } from "../locate.js";
 import { PRESETS } from "../presets.js";
-import { link, state, takeJob } from "../store.js";
+import { link, state, submit as submitJob } from "../store.js";
 
 const ABOUT = "Data set, model and optimizer are needed, all else has a default. The same spec gives the same bits.";
 const DRAFT = "cairn.draft";
@@ -33,12 +33,11 @@ export function mount(root) {
     if (broken) return editor.fail(broken.message, broken, "JSON");
     check.disabled = submit.disabled = true;
     try {
-      const answer = await api.post(dry ? "/jobs?dry_run=true" : "/jobs", text);
-      if (dry) showPlan(result, answer);
+      if (dry) showPlan(result, await api.post("/jobs?dry_run=true", text));
       else {
-        takeJob(answer);
+        const job = await submitJob(text);
         forget();
-        location.hash = link("runs", answer.run_id);
+        location.hash = link("runs", job.run_id);
       }
     } catch (error) {
       editor.fail(error.message, error.field ? locate(text, error.field) : null, error.field);

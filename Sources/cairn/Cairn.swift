@@ -49,11 +49,11 @@ import TrackingServer
     do {
       return try command.run(try command.parse(words))
     } catch let complaint as Complaint {
-      complain("cairn \(command.name): \(complaint.message)\n")
+      complain("cairn \(command.name): \(printable(complaint.message))\n")
       if case .usage = complaint { complain("usage: \(command.usage)\n") }
       return complaint.exitCode
     } catch {
-      complain("cairn \(command.name): \(error)\n")
+      complain("cairn \(command.name): \(printable("\(error)"))\n")
       return 1
     }
   }

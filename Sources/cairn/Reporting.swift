@@ -131,7 +131,7 @@ extension Command {
       return 0
     }
     for key in ["run_id", "name", "experiment", "status"] {
-      print(key + String(repeating: " ", count: 12 - key.count) + (run[key]?.stringValue ?? ""))
+      print(key + String(repeating: " ", count: 12 - key.count) + printable(run[key]?.stringValue ?? ""))
     }
     let params = run["params"]?.objectValue?.entries.map { [$0.key, $0.value.stringValue ?? ""] } ?? []
     print("\n" + table(["parameter", "value"], params, numeric: 9...9), terminator: "")
@@ -159,8 +159,21 @@ func cell(_ value: JSON?) -> String {
   }
 }
 
+/// A text without control characters, so that no name of a run can move the cursor or colour the terminal.
+func printable(_ text: String) -> String {
+  var clean = ""
+  for scalar in text.unicodeScalars {
+    switch scalar.properties.generalCategory {
+    case .control, .lineSeparator, .paragraphSeparator: clean += "\\u{\(String(scalar.value, radix: 16))}"
+    default: clean.unicodeScalars.append(scalar)
+    }
+  }
+  return clean
+}
+
 /// Aligned columns under their titles; the columns in `numeric` are flush right.
 func table(_ titles: [String], _ rows: [[String]], numeric: ClosedRange<Int>) -> String {
+  let rows = rows.map { $0.map(printable) }
   var widths = titles.map(\.count)
   for row in rows { for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) } }
   func line(_ cells: [String]) -> String {

@@ -106,6 +106,14 @@ def test_submit_and_reports(server, tmp_path):
     assert "surprise" in cairn("submit", spec, *address).stderr
 
 
+def test_texts_cannot_move_the_cursor(server, tmp_path):
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(digits(name="red \u009b31m end")))
+    refused = cairn("submit", spec, "--server", server.url)
+    assert refused.returncode == 1 and "red \\u{9b}31m end" in refused.stderr
+    assert not any(ord(c) < 32 and c != "\n" or 127 <= ord(c) < 160 for c in refused.stderr)
+
+
 def test_backup_of_a_live_store(server, servers, tmp_path):
     job = server.run_job(digits())
     copy = tmp_path / "copy.db"

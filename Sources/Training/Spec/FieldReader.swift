@@ -108,7 +108,7 @@ final class FieldReader {
   func string(_ name: String, limit: Int = 250, default fallback: String? = nil) throws(SpecError) -> String {
     guard let value = value(name) else { return try required(name, optional: nil, fallback) }
     guard let string = value.stringValue, (1...limit).contains(string.count),
-      string.unicodeScalars.allSatisfy({ $0.value >= 32 && $0.value != 127 })
+      string.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
     else { throw error(name, must: "a string of 1 to \(limit) characters without control characters") }
     return string
   }
