@@ -61,7 +61,8 @@ let package = Package(
     .target(name: "CAllocationCount", path: "Tests/CAllocationCount"),
     tests("AutodiffTests", ["Autodiff", "CAllocationCount"], exclude: ["Golden"]),
     tests(
-      "TrainingTests", ["Training", "Autodiff", "JSON"], exclude: ["make_datasets.py", "make_golden.py"]),
+      "TrainingTests", ["Training", "Autodiff", "JSON"],
+      exclude: ["make_datasets.py", "make_golden.py", "make_golden_optimizers.py"]),
     tests("TuningTests", ["Tuning", "JSON"]),
     tests("TrackingServerTests", ["TrackingServer", "Training", "Storage", "HTTP", "JSON"]),
   ],

@@ -10,7 +10,7 @@
 //
 // To add an operation: one file in `Operations/` with a struct that conforms to `Operation`, its builder on `Graph`
 // and, where it pays, a fusion rule; a kernel, when no kernel does it yet, is one row in `KernelTable` and one in
-// the switch of `Command.run`. To add an optimizer: its kernel, the same two rows, a method of `FlatPasses`.
+// the switch of `Command.run`. To add an optimizer: its rule in the kernels' `Updates.swift` and in `UpdateRule`.
 
 /// A value of a graph: the result of an operation, an input or a parameter.
 public struct Node: Sendable, Equatable {

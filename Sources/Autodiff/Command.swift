@@ -30,6 +30,10 @@ struct RunContext {
   let kernels: KernelTable
   var seed: UInt64 = 0
   var step: UInt64 = 0
+  /// Of the passes over parameters' blocks: see `ParameterPasses`.
+  var blocks: UnsafePointer<Int32>?
+  var coefficients: UnsafePointer<Float>?
+  var sums: UnsafeMutablePointer<Float>?
 }
 
 extension Command {
@@ -84,16 +88,9 @@ extension Command {
       context.pointee.kernels.sumsOfSquares(count, p0 + start, p1 + start / Kernels.sumBlock)
     case .scale: context.pointee.kernels.scale(count, numbers[0], p0 + start)
     case .clamp: context.pointee.kernels.clamp(count, numbers[0], p0 + start)
-    case .sgd:
-      context.pointee.kernels.sgd(
-        count, p0 + start, p1 + start, command.pointee.p2.map { $0 + start }, numbers[0], numbers[1],
-        numbers[2],
-        numbers[3], numbers[4], sizes[0] != 0, sizes[1] != 0)
-    case .adam:
-      guard let v = p3 else { return }
-      context.pointee.kernels.adam(
-        count, p0 + start, p1 + start, p2 + start, v + start, numbers[0], numbers[1], numbers[2], numbers[3],
-        numbers[4], numbers[5], numbers[6], numbers[7])
+    case .combine: context.pointee.kernels.combine(count, numbers[0], p0 + start, numbers[1], p1 + start)
+    case .interpolate: context.pointee.kernels.interpolate(count, numbers[0], p0 + start, p1 + start)
+    case .update, .blockSquares, .penalize: passOverBlocks(command, context, start, count)
     }
   }
 

@@ -57,16 +57,18 @@ public struct KernelTable: Sendable {
   let areFinite: @convention(c) (Int, Floats) -> Bool
   let scale: @convention(c) (Int, Float, MutableFloats) -> Void
   let clamp: @convention(c) (Int, Float, MutableFloats) -> Void
-  let sgd:
+  let update:
     @convention(c) (
-      Int, MutableFloats, Floats, MutableFloats?, Float, Float, Float, Float, Float, Bool, Bool
+      Int32, UnsafePointer<Int32>, Int, Int, MutableFloats, Floats, MutableFloats?, MutableFloats?,
+      MutableFloats?, Floats, MutableFloats?
     ) -> Void
-  let adam:
+  let blockSquares: @convention(c) (UnsafePointer<Int32>, Int, Int, Floats, MutableFloats) -> Void
+  let penalize:
     @convention(c) (
-      Int, MutableFloats, Floats, MutableFloats, MutableFloats, Float, Float, Float, Float, Float, Float,
-      Float,
-      Float
+      UnsafePointer<Int32>, Int, Int, Floats, MutableFloats, Float, Float, MutableFloats
     ) -> Void
+  let combine: @convention(c) (Int, Float, Floats, Float, MutableFloats) -> Void
+  let interpolate: @convention(c) (Int, Float, Floats, MutableFloats) -> Void
 
   /// The kernels of a level; throws when this processor cannot run them.
   public static func make(_ level: Level) throws(KernelError) -> KernelTable {

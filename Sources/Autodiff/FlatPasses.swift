@@ -1,74 +1,6 @@
-// Passes over whole arenas: norms, clipping, optimizers.
+// Passes over whole arenas: norms, clipping, averages. `ParameterPasses` has those that know the layout.
 
 import Kernels
-
-/// Numbers of one step of gradient descent. Reference: PyTorch's SGD.
-public struct SGDCoefficients: Sendable {
-  /// The learning rate.
-  public var rate: Float
-  /// How much of the velocity is kept.
-  public var momentum: Float
-  /// How much of the gradient does not enter the velocity.
-  public var dampening: Float
-  /// Added to the gradient, times the parameter.
-  public var weightDecay: Float
-  /// What gradients are multiplied with first, for clipping.
-  public var gradientScale: Float
-  /// Whether the direction looks ahead; needs momentum and no dampening.
-  public var nesterov: Bool
-  /// Whether there is no velocity yet: it becomes the gradient, without dampening.
-  public var isFirstStep: Bool
-
-  /// The numbers of one step.
-  public init(
-    rate: Double, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
-    gradientScale: Double = 1,
-    nesterov: Bool = false, isFirstStep: Bool = false
-  ) {
-    self.rate = Float(rate)
-    self.momentum = Float(momentum)
-    self.dampening = Float(dampening)
-    self.weightDecay = Float(weightDecay)
-    self.gradientScale = Float(gradientScale)
-    self.nesterov = nesterov
-    self.isFirstStep = isFirstStep
-  }
-}
-
-/// Numbers of one step of Adam, corrected for its beginning. Reference: PyTorch's Adam.
-public struct AdamCoefficients: Sendable {
-  /// rate / (1 - beta1^t).
-  public var stepSize: Float
-  /// 1 - beta1.
-  public var beta1Complement: Float
-  /// How much of the second moment is kept.
-  public var beta2: Float
-  /// 1 - beta2.
-  public var beta2Complement: Float
-  /// sqrt(1 - beta2^t).
-  public var rootCorrection: Float
-  /// Added to the root.
-  public var epsilon: Float
-  /// Added to the gradient, times the parameter.
-  public var weightDecay: Float
-  /// What gradients are multiplied with first, for clipping.
-  public var gradientScale: Float
-
-  /// The numbers of step `step`, which counts from 1; corrections are computed in double.
-  public init(
-    rate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, step: Int,
-    gradientScale: Double = 1
-  ) {
-    stepSize = Float(rate / (1 - ExactMath.pow(beta1, step)))
-    beta1Complement = Float(1 - beta1)
-    self.beta2 = Float(beta2)
-    beta2Complement = Float(1 - beta2)
-    rootCorrection = Float((1 - ExactMath.pow(beta2, step)).squareRoot())
-    self.epsilon = Float(epsilon)
-    self.weightDecay = Float(weightDecay)
-    self.gradientScale = Float(gradientScale)
-  }
-}
 
 /// Passes over ranges of arenas, shared by a pool's threads; the same bits for any number of them. Ranges begin and
 /// end at multiples of sixteen floats, as a layout's entries and whole arenas do.
@@ -118,29 +50,20 @@ public struct FlatPasses {
       numbers: SIMD8(factor, 0, 0, 0, 0, 0, 0, 0))
   }
 
-  /// One step of gradient descent; `velocity` may be nil where the momentum is 0.
-  public func sgd(
-    _ c: SGDCoefficients, parameters: Arena, gradients: Arena, velocity: Arena?, _ range: Range<Int>
-  ) {
-    let first = range.lowerBound
+  /// to = a * from + b * to, as large a part of both as `range` says.
+  public func combine(_ a: Float, _ from: Arena, _ b: Float, to: Arena, _ range: Range<Int>) {
     run(
-      .sgd, range.count, 1024, 4,
-      (parameters.pointer + first, gradients.pointer + first, velocity.map { $0.pointer + first }, nil),
-      sizes: SIMD8(c.nesterov ? 1 : 0, c.isFirstStep ? 1 : 0, 0, 0, 0, 0, 0, 0),
-      numbers: SIMD8(c.rate, c.momentum, c.dampening, c.weightDecay, c.gradientScale, 0, 0, 0))
+      .combine, range.count, 1024, 3,
+      (from.pointer + range.lowerBound, to.pointer + range.lowerBound, nil, nil),
+      numbers: SIMD8(a, b, 0, 0, 0, 0, 0, 0))
   }
 
-  /// One step of Adam with its first and second moments.
-  public func adam(
-    _ c: AdamCoefficients, parameters: Arena, gradients: Arena, m: Arena, v: Arena, _ range: Range<Int>
-  ) {
-    let first = range.lowerBound
+  /// Brings each number of `to` nearer to that of `from`, by the share `a` of what is between them.
+  public func interpolate(_ a: Float, _ from: Arena, to: Arena, _ range: Range<Int>) {
     run(
-      .adam, range.count, 1024, 8,
-      (parameters.pointer + first, gradients.pointer + first, m.pointer + first, v.pointer + first),
-      numbers: SIMD8(
-        c.stepSize, c.beta1Complement, c.beta2, c.beta2Complement, c.rootCorrection, c.epsilon, c.weightDecay,
-        c.gradientScale))
+      .interpolate, range.count, 1024, 3,
+      (from.pointer + range.lowerBound, to.pointer + range.lowerBound, nil, nil),
+      numbers: SIMD8(a, 0, 0, 0, 0, 0, 0, 0))
   }
 
   private func run(
@@ -160,7 +83,7 @@ public struct FlatPasses {
 }
 
 /// Keeps a context in memory that commands can point to.
-private final class ContextOwner {
+final class ContextOwner {
   let context: UnsafeMutablePointer<RunContext>
 
   init(_ kernels: KernelTable) {

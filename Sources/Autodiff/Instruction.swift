@@ -6,7 +6,8 @@ enum Opcode: UInt8, Sendable {
   case add, relu, reluGradient, tanh, tanhGradient, dropout
   case crossEntropy, squaredError, addRows
   case gatherRows, gatherLabels
-  case sumsOfSquares, scale, clamp, sgd, adam
+  case sumsOfSquares, scale, clamp, combine, interpolate
+  case update, blockSquares, penalize
 }
 
 /// What a product does with its result while it is near; the raw values are the kernels'.

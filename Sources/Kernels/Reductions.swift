@@ -14,7 +14,7 @@ public func sumsOfSquares(_ count: Int, _ x: UnsafePointer<Float>, _ partials: U
   }
 }
 
-@inline(__always) private func sumOfSquares(_ count: Int, _ x: UnsafePointer<Float>) -> Float {
+@inline(__always) func sumOfSquares(_ count: Int, _ x: UnsafePointer<Float>) -> Float {
   var (s0, s1, s2, s3) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
   var i = 0
   while i + 64 <= count {

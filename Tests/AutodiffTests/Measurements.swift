@@ -33,7 +33,7 @@ import Testing
     let labels = (0..<examples).map { Int32($0 % sizes[sizes.count - 1]) }
     let rows = (0..<examples).map { Int32($0 * 37 % examples) }
     let floats = bench.plan.layout.floats
-    let (m, v) = (Arena(floats: floats), Arena(floats: floats))
+    let slots = [Arena(floats: floats), Arena(floats: floats)]
     var t = 0
     let times = features.withUnsafeBufferPointer { features in
       labels.withUnsafeBufferPointer { labels in
@@ -45,9 +45,7 @@ import Testing
               rows + t * batch % (examples - batch), features: features, labels: labels.baseAddress,
               targets: nil)
             bench.executor.run(seed: 1, step: UInt64(t))
-            bench.passes.adam(
-              AdamCoefficients(rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: t),
-              parameters: bench.parameters, gradients: bench.gradients, m: m, v: v, 0..<floats)
+            bench.adam(t, rate: 1e-3, slots)
           }
         }
       }

@@ -27,21 +27,18 @@ import Testing
   }
 
   static func adam(rate: Double = 1e-3) -> (Bench, Int, Arena, Arena) -> Void {
-    { bench, step, m, v in
-      bench.passes.adam(
-        AdamCoefficients(
-          rate: rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: step + 1),
-        parameters: bench.parameters, gradients: bench.gradients, m: m, v: v, 0..<bench.plan.layout.floats)
-    }
+    { bench, step, m, v in bench.adam(step + 1, rate: rate, [m, v]) }
   }
 
-  static func sgd(_ c: SGDCoefficients, clip: Double? = nil) -> (Bench, Int, Arena, Arena) -> Void {
+  static func sgd(
+    rate: Float, momentum: Float, dampening: Float = 0, decay: Float = 0, nesterov: Bool = false,
+    clip: Double? = nil
+  ) -> (Bench, Int, Arena, Arena) -> Void {
     { bench, step, m, _ in
-      let all = 0..<bench.plan.layout.floats
-      var c = c
-      c.isFirstStep = step == 0
-      if let clip { c.gradientScale = Float(min(1, clip / (bench.passes.norm(bench.gradients, all) + 1e-6))) }
-      bench.passes.sgd(c, parameters: bench.parameters, gradients: bench.gradients, velocity: m, all)
+      let norm = bench.updates.squares(bench.gradients).reduce(0, +).squareRoot()
+      bench.sgd(
+        isFirst: step == 0, rate: rate, momentum: momentum, added: 1 - dampening, decay: decay,
+        scale: Float(clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1), nesterov: nesterov, [m])
     }
   }
 
@@ -59,13 +56,13 @@ import Testing
   ) throws -> [Double] {
     try losses(
       [20, 33, 17, 5], "tanh", batch: 13, fuses: fuses, level: level,
-      update: sgd(.init(rate: rate, momentum: 0.9, weightDecay: weightDecay, nesterov: true)))
+      update: sgd(rate: Float(rate), momentum: 0.9, decay: Float(weightDecay), nesterov: true))
   }
 
   static func clipped(smoothing: Double = 0.1, clip: Double = 0.05) throws -> [Double] {
     try losses(
       [31, 15, 3], "relu", batch: 7, smoothing: smoothing,
-      update: sgd(.init(rate: 0.2, momentum: 0.5, dampening: 0.3), clip: clip))
+      update: sgd(rate: 0.2, momentum: 0.5, dampening: 0.3, clip: clip))
   }
 
   static func follows(_ losses: [Double], _ golden: [Double]) -> Bool {

@@ -128,7 +128,7 @@ import Testing
     let plan = try network(batch: 300, sizes: [100, 300, 10], dropout: 0.2)
     let bench = try Bench(plan, threads: 2)
     try bench.fillParameters(scale: 0.1)
-    let (m, v) = (Arena(floats: plan.layout.floats), Arena(floats: plan.layout.floats))
+    let slots = [Arena(floats: plan.layout.floats), Arena(floats: plan.layout.floats)]
     let features = values(400 * 100, 1)
     let labels = [Int32](repeating: 3, count: 400)
     let rows = (0..<300).map(Int32.init)
@@ -138,9 +138,7 @@ import Testing
         bench.executor.fetch(rows, features: features, labels: labels, targets: nil)
         bench.executor.run(seed: 1, step: UInt64(step))
         _ = bench.passes.norm(bench.gradients, all)
-        let c = AdamCoefficients(
-          rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: step)
-        bench.passes.adam(c, parameters: bench.parameters, gradients: bench.gradients, m: m, v: v, all)
+        bench.adam(step, rate: 1e-3, slots)
       }
     }
     steps(2)

@@ -38,6 +38,7 @@ struct Bench {
   let parameters: Arena
   let gradients: Arena
   let passes: FlatPasses
+  let updates: ParameterPasses
 
   init(_ plan: Plan, threads: Int = 1, _ level: KernelTable.Level? = nil) throws {
     self.plan = plan
@@ -47,6 +48,7 @@ struct Bench {
     gradients = Arena(floats: plan.layout.floats)
     executor = try Executor(plan, parameters: parameters, gradients: gradients, pool: pool, kernels: kernels)
     passes = FlatPasses(pool: pool, kernels: kernels)
+    updates = ParameterPasses(plan.layout, pool: pool, kernels: kernels)
   }
 
   /// Fills each parameter with numbers that depend on its place.
@@ -54,6 +56,30 @@ struct Bench {
     for (index, entry) in plan.layout.entries.enumerated() {
       try plan.layout.write(values(entry.count, index + 11, scale: scale), to: index, in: parameters)
     }
+  }
+
+  /// Step `t` (from 1) of Adam with its usual betas; the slots are m and v.
+  func adam(_ t: Int, rate: Double, _ slots: [Arena]) {
+    let (c1, c2) = (1 - ExactMath.pow(0.9, t), 1 - ExactMath.pow(0.999, t))
+    updates.setCoefficients(
+      ParameterPasses.Coefficients(
+        1, 0, 1, Float(rate / c1), 0, Float(1 - 0.9), 0.999, Float(1 - 0.999), Float(1 / c2), 1e-8, 0, 0, 0,
+        0,
+        0, 0), of: 0)
+    updates.update(
+      .moments, parameters: parameters, gradients: gradients, slots: slots, measuring: t % 2 == 0)
+  }
+
+  /// A step of gradient descent with momentum as PyTorch's SGD takes it; `added` is 1 - dampening.
+  func sgd(
+    isFirst: Bool, rate: Float, momentum: Float, added: Float, decay: Float, scale: Float, nesterov: Bool,
+    _ slots: [Arena]
+  ) {
+    updates.setCoefficients(
+      ParameterPasses.Coefficients(
+        scale, decay, 1, rate, isFirst ? 0 : momentum, isFirst ? 1 : added, nesterov ? 1 : 0,
+        nesterov ? momentum : 1, 0, 0, 0, 0, 0, 0, 0, 0), of: 0)
+    updates.update(.momentum, parameters: parameters, gradients: gradients, slots: slots, measuring: false)
   }
 
   func gradient(_ index: Int) -> [Float] { plan.layout.read(index, from: gradients) }

@@ -28,11 +28,14 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("optimizer.lr", "Infinity", says: "must be a number"),
     WrongJob("optimizer.lr", nil, says: "must be left out or given a value"),
     WrongJob("optimizer.lr", [0.1], says: "must be a number, got [0.1]"),
-    WrongJob("optimizer.type", "lion", says: "must be one of \"sgd\", \"adam\", got \"lion\""),
+    WrongJob("optimizer.type", "lbfgs", says: "must be one of \"sgd\", \"nag\", \"adagrad\""),
+    WrongJob("optimizer.decay_exempt", ["biases"], says: "must be a list of some of \"bias\", \"norm\""),
     WrongJob("optimizer", ["lr": 1], "optimizer.type", says: "optimizer.type is required"),
     WrongJob("optimizer", nil, says: "optimizer is required"),
     WrongJob("optimizer", "adam", says: "must be an object, got \"adam\""),
-    WrongJob("optimizer.momentun", 0.9, says: "is not a field of sgd, whose fields are type, lr, momentum"),
+    WrongJob(
+      "optimizer.momentun", 0.9,
+      says: "is not a field of sgd, whose fields are decay_exempt, type, lr, momentum"),
     WrongJob("optimizer.momentum", -0.1, says: ">= 0"),
     WrongJob("optimizer.nesterov", true, says: "unless momentum is > 0"),
     WrongJob("optimizer.nesterov", 1, says: "must be true or false, got 1"),
@@ -42,7 +45,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
       "optimizer", ["type": "adam", "betas": [0.9]], "optimizer.betas", says: "a list of two numbers"),
     WrongJob("optimizer", ["type": "adam", "eps": -1e-8], "optimizer.eps", says: ">= 0"),
     WrongJob(
-      "optimizer", ["type": "adam", "amsgrad": true], "optimizer.amsgrad", says: "is not a field of adam"),
+      "optimizer", ["type": "lion", "amsgrad": true], "optimizer.amsgrad", says: "is not a field of lion"),
     WrongJob(
       "model.layers.0.out", "ten",
       says: "model.layers.0.out must be an integer from 1 to 65536, got \"ten\""),
@@ -137,7 +140,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
       "dataset":{"name":"iris","validation":0.1,"test":0.0,"limit":null,"standardize":true,"shuffle":true},\
       "model":{"layers":[{"type":"linear","out":3,"bias":true,"init":{"type":"default"}}]},\
       "loss":{"type":"cross_entropy","label_smoothing":0.0},\
-      "optimizer":{"type":"adam","lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0},\
+      "optimizer":{"type":"adam","lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"amsgrad":false,"bias_correction":true,"eps_inside_sqrt":false,"decay_exempt":[]},\
       "schedule":{"type":"constant","warmup":0.0},\
       "train":{"epochs":10,"steps":null,"batch_size":32,"drop_last":false,"clip_grad_norm":null,\
       "clip_grad_value":null,"threads":null,"log_every":1,"evaluate_every":{"epochs":1}},\

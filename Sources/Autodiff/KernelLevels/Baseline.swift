@@ -27,5 +27,8 @@ private let baselineKernels = KernelTable(
   areFinite: areFinite,
   scale: scale,
   clamp: clamp,
-  sgd: sgd,
-  adam: adam)
+  update: update,
+  blockSquares: blockSquares,
+  penalize: penalize,
+  combine: combine,
+  interpolate: interpolate)

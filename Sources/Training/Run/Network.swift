@@ -3,6 +3,12 @@
 
 import Autodiff
 
+/// By parameter: the sum of squares of what an update changed, and of the values before.
+struct UpdateSizes {
+  let moved: [Double]
+  let before: [Double]
+}
+
 /// Parameters, gradients and slots of one run, and what is done with them. Used by one thread.
 final class Network {
   private let plan: JobPlan
@@ -12,6 +18,8 @@ final class Network {
   private let gradients: Arena
   private let slots: [Arena]
   private let passes: FlatPasses
+  private let parameterPasses: ParameterPasses
+  private var optimizer: any Optimizer
   private let training: Executor
   private let shortTraining: Executor?
   private let evaluation: [Int: Executor]
@@ -33,9 +41,19 @@ final class Network {
     shortTraining = try plan.programs.shortTraining.map(executor)
     evaluation = try plan.programs.evaluation.mapValues(executor)
     passes = FlatPasses(pool: pool, kernels: kernels)
+    parameterPasses = ParameterPasses(layout, pool: pool, kernels: kernels)
+    optimizer = plan.spec.optimizer.method
+    let decays = plan.architecture.parameters.map {
+      plan.spec.optimizer.decays($0, of: plan.architecture.parameters)
+    }
+    parameterPasses.setGroups(decays.map { $0 ? 0 : 1 })
     slots = plan.spec.optimizer.slots.map { _ in Arena(floats: plan.programs.layout.floats) }
     self.parameters = parameters
     self.gradients = gradients
+    let initialState = optimizer.initialState
+    for slot in slots where initialState != 0 {
+      slot.pointer.update(repeating: initialState, count: layout.floats)
+    }
     let random = RandomStream(seed: plan.spec.seed, .initialization)
     for (index, spec) in plan.architecture.parameters.enumerated() {
       try layout.write(spec.initial(random, index), to: index, in: parameters)
@@ -51,23 +69,34 @@ final class Network {
     return BatchResult(loss: executor.loss, correct: executor.correct, count: rows.count)
   }
 
-  /// The norm of all gradients together.
-  func gradientNorm() -> Double { passes.norm(gradients, 0..<layout.floats) }
+  /// Goes to where the optimizer takes its gradients; called before `forwardBackward`.
+  func lookAhead(rate: Double) {
+    let distance = optimizer.lookahead(rate: rate)
+    guard distance != 0, let slot = slots.first else { return }
+    passes.combine(Float(distance), slot, 1, to: parameters, 0..<layout.floats)
+  }
 
-  /// The norm of all parameters together.
-  func parameterNorm() -> Double { passes.norm(parameters, 0..<layout.floats) }
+  /// The sum of squares of each parameter's gradient.
+  func gradientSquares() -> [Double] { parameterPasses.squares(gradients) }
+
+  /// The sum of squares of each parameter.
+  func parameterSquares() -> [Double] { parameterPasses.squares(parameters) }
 
   /// One step of the optimizer with gradients times `scale`, then cut to +-clipValue.
-  func update(step: Int, rate: Double, scale: Double, clipValue: Double?) {
+  func update(step: Int, rate: Double, scale: Double, clipValue: Double?, measuring: Bool) -> UpdateSizes? {
     var scale = scale
     if let clipValue {
       if scale != 1 { passes.scale(gradients, 0..<layout.floats, by: Float(scale)) }
       passes.clamp(gradients, 0..<layout.floats, to: Float(clipValue))
       scale = 1
     }
-    let state = OptimizerState(
-      passes: passes, parameters: parameters, gradients: gradients, slots: slots, range: 0..<layout.floats)
-    plan.spec.optimizer.update(state, rate: rate, step: step, gradientScale: scale)
+    for (group, decay) in [optimizer.weightDecay, 0].enumerated() {
+      parameterPasses.setCoefficients(
+        optimizer.coefficients(step + 1, rate: rate, weightDecay: decay, gradientScale: scale), of: group)
+    }
+    parameterPasses.update(
+      optimizer.rule, parameters: parameters, gradients: gradients, slots: slots, measuring: measuring)
+    return measuring ? UpdateSizes(moved: parameterPasses.moved(), before: parameterPasses.sizes()) : nil
   }
 
   /// Loss and accuracy of a part, as the model is used: nothing dropped.

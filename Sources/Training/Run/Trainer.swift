@@ -102,22 +102,37 @@ private final class TrainingRun {
   /// One update.
   private func step() throws {
     let step = done
+    let rate = spec.schedule.rate(step, base: spec.optimizer.learningRate, total: plan.totalSteps)
+    network.lookAhead(rate: rate)
     let batch = network.forwardBackward(batches.rows(step: step), step: step)
     let isLogged = step % spec.train.logEvery == 0
-    let rate = spec.schedule.rate(step, base: spec.optimizer.learningRate, total: plan.totalSteps)
-    let norm = isLogged || spec.train.clipGradNorm != nil ? network.gradientNorm() : nil
-    if isLogged {
-      var values = [batch.loss]
-      if curves.hasAccuracy { values.append(Double(batch.correct) / Double(batch.count)) }
-      values += [rate, Double(step / plan.stepsPerEpoch), norm ?? .nan, network.parameterNorm()]
-      try record(curves.steps, step, values)
+    let squares = isLogged || spec.train.clipGradNorm != nil ? network.gradientSquares() : nil
+    let norm = squares.map { $0.reduce(0, +).squareRoot() }
+    guard batch.loss.isFinite, norm?.isFinite ?? true else {
+      if isLogged {
+        try record(
+          step, batch, rate, squares ?? [], UpdateSizes(moved: [], before: network.parameterSquares()))
+      }
+      throw diverged(step, batch.loss)
     }
-    guard batch.loss.isFinite, norm?.isFinite ?? true else { throw diverged(step, batch.loss) }
-    network.update(
-      step: step, rate: rate, scale: clipScale(norm), clipValue: spec.train.clipGradValue)
+    let sizes = network.update(
+      step: step, rate: rate, scale: clipScale(norm), clipValue: spec.train.clipGradValue, measuring: isLogged
+    )
+    if let squares, let sizes { try record(step, batch, rate, squares, sizes) }
     done += 1
     metrics = []
     speed.add(batch.count)
+  }
+
+  /// The curves of a step.
+  private func record(
+    _ step: Int, _ batch: BatchResult, _ rate: Double, _ gradients: [Double], _ sizes: UpdateSizes
+  ) throws {
+    var values = [batch.loss]
+    if curves.hasAccuracy { values.append(Double(batch.correct) / Double(batch.count)) }
+    values += [rate, Double(step / plan.stepsPerEpoch)]
+    values += curves.norms.values(gradients: gradients, moved: sizes.moved, before: sizes.before)
+    try record(curves.steps, step, values)
   }
 
   /// What gradients are multiplied with to keep their norm, as PyTorch's clip_grad_norm_ does.
@@ -269,6 +284,7 @@ private struct Batches {
 /// The curves of a run, by when they get their points.
 private struct Curves {
   let hasAccuracy: Bool
+  let norms: NormCurves
   let steps: CurveTable
   let validation: CurveTable
   let speed: CurveTable
@@ -280,7 +296,8 @@ private struct Curves {
     let hasAccuracy = plan.dataset.info.task == .classification
     func quality(_ part: String) -> [String] { ["\(part)/loss"] + (hasAccuracy ? ["\(part)/accuracy"] : []) }
     self.hasAccuracy = hasAccuracy
-    steps = CurveTable(index: 0, keys: quality("train") + ["lr", "epoch", "grad_norm", "param_norm"])
+    norms = NormCurves(plan.architecture)
+    steps = CurveTable(index: 0, keys: quality("train") + ["lr", "epoch"] + norms.keys)
     validation = CurveTable(index: 1, keys: quality("val"))
     speed = CurveTable(index: 2, keys: ["examples_per_second"])
     test = CurveTable(index: 3, keys: quality("test"))

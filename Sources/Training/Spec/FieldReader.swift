@@ -123,6 +123,16 @@ final class FieldReader {
     return word
   }
 
+  /// A list of some of the given words, each at most once; empty when there is none.
+  func words(_ name: String, _ words: [String]) throws(SpecError) -> [String] {
+    guard let value = value(name) else { return [] }
+    let chosen = (value.arrayValue ?? []).compactMap(\.stringValue)
+    guard let list = value.arrayValue, chosen.count == list.count, Set(chosen).isSubset(of: words),
+      Set(chosen).count == chosen.count
+    else { throw error(name, must: "a list of some of \(words.map { "\"\($0)\"" }.joined(separator: ", "))") }
+    return chosen
+  }
+
   /// A pair of numbers within the limits.
   func pair(_ name: String, _ limits: Limits, default fallback: (Double, Double)) throws(SpecError)
     -> (Double, Double)

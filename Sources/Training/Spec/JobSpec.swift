@@ -22,7 +22,7 @@ public struct JobSpec: Sendable {
   let dataset: DatasetSpec
   let model: ModelSpec
   let loss: any Loss
-  let optimizer: any Optimizer
+  let optimizer: OptimizerSpec
   let schedule: ScheduleSpec
   let train: TrainSpec
   let checkpoint: CheckpointSpec
@@ -50,7 +50,7 @@ public struct JobSpec: Sendable {
     model = try ModelSpec(fields.object("model"))
     loss = try fields.object("loss").method(
       .losses, default: task == .classification ? CrossEntropyLoss.type : MeanSquaredLoss.type)
-    optimizer = try fields.object("optimizer").method(.optimizers)
+    optimizer = try OptimizerSpec(fields.object("optimizer"))
     schedule = try ScheduleSpec(fields.object("schedule"))
     train = try TrainSpec(fields.object("train"))
     checkpoint = try CheckpointSpec(fields.object("checkpoint"), task)

@@ -1,38 +1,42 @@
 import Autodiff
 import JSON
 
-/// Adaptive moments (Kingma, Ba 2014) with weight decay in the gradient. PyTorch: Adam.
+/// Adaptive moments (Kingma, Ba 2014) with weight decay in the gradient. PyTorch: Adam. `bias_correction: false` is
+/// BERT's; `eps_inside_sqrt` divides by sqrt(v + eps), v corrected, as lectures do.
 struct Adam: Optimizer {
   static let type = "adam"
 
-  let learningRate: Double
-  let beta1: Double
-  let beta2: Double
-  let eps: Double
-  let weightDecay: Double
+  let moments: Moments
+  let amsgrad: Bool
+  let biasCorrection: Bool
+  let epsInside: Bool
 
   init(_ fields: FieldReader) throws(SpecError) {
-    learningRate = try fields.number("lr", .positive, default: 1e-3)
-    (beta1, beta2) = try fields.pair("betas", .fraction, default: (0.9, 0.999))
-    eps = try fields.number("eps", .notNegative, default: 1e-8)
-    weightDecay = try fields.number("weight_decay", .notNegative, default: 0)
+    moments = try Moments(fields)
+    amsgrad = try fields.bool("amsgrad", default: false)
+    biasCorrection = try fields.bool("bias_correction", default: true)
+    epsInside = try fields.bool("eps_inside_sqrt", default: false)
   }
 
   var encoded: JSONObject {
-    [
-      "type": .string(Self.type), "lr": .number(learningRate), "betas": [.number(beta1), .number(beta2)],
-      "eps": .number(eps), "weight_decay": .number(weightDecay),
-    ]
+    var object = moments.encoded(Self.type)
+    object["amsgrad"] = .bool(amsgrad)
+    object["bias_correction"] = .bool(biasCorrection)
+    object["eps_inside_sqrt"] = .bool(epsInside)
+    return object
   }
 
-  var slots: [String] { ["m", "v"] }
+  var learningRate: Double { moments.learningRate }
+  var weightDecay: Double { moments.weightDecay }
+  var slots: [String] { ["m", "v"] + (amsgrad ? ["v_max"] : []) }
+  var rule: UpdateRule { .moments }
 
-  func update(_ state: OptimizerState, rate: Double, step: Int, gradientScale: Double) {
-    let coefficients = AdamCoefficients(
-      rate: rate, beta1: beta1, beta2: beta2, epsilon: eps, weightDecay: weightDecay, step: step + 1,
-      gradientScale: gradientScale)
-    state.passes.adam(
-      coefficients, parameters: state.parameters, gradients: state.gradients, m: state.slots[0],
-      v: state.slots[1], state.range)
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
+    -> ParameterPasses.Coefficients
+  {
+    let (c1, c2) = biasCorrection ? moments.corrections(t) : (1, 1)
+    return moments.coefficients(
+      through: rate / c1, correction: 1 / c2, outside: epsInside ? 0 : moments.eps,
+      inside: epsInside ? moments.eps : 0, gradientScale: gradientScale, decay: weightDecay, kept: 1)
   }
 }

@@ -30,13 +30,14 @@ struct Sgd: Optimizer {
   }
 
   var slots: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
+  var rule: UpdateRule { momentum == 0 ? .descend : .momentum }
 
-  func update(_ state: OptimizerState, rate: Double, step: Int, gradientScale: Double) {
-    let coefficients = SGDCoefficients(
-      rate: rate, momentum: momentum, dampening: dampening, weightDecay: weightDecay,
-      gradientScale: gradientScale, nesterov: nesterov, isFirstStep: step == 0)
-    state.passes.sgd(
-      coefficients, parameters: state.parameters, gradients: state.gradients, velocity: state.slots.first,
-      state.range)
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
+    -> ParameterPasses.Coefficients
+  {
+    .init(
+      gradientScale: gradientScale, decay: weightDecay, rate, t == 1 ? 0 : momentum,
+      t == 1 ? 1 : 1 - dampening,
+      nesterov ? 1 : 0, nesterov ? momentum : 1)
   }
 }
