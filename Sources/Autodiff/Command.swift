@@ -82,6 +82,10 @@ extension Command {
     case .gatherRows:
       context.pointee.kernels.gatherRows(
         count, sizes[0], p0, integers(p1) + start, p2 + start * sizes[1], sizes[1])
+    case .repack:
+      context.pointee.kernels.repack(
+        count, sizes[0], sizes[1], p0 + start * sizes[2], sizes[2], sizes[3], p1 + start * sizes[4], sizes[4],
+        sizes[5])
     case .gatherLabels:
       context.pointee.kernels.gatherLabels(count, integers(p0), integers(p1) + start, integers(p2) + start)
     case .sumsOfSquares:

@@ -51,6 +51,7 @@ public struct KernelTable: Sendable {
     @convention(c) (Int, Int, Floats, Int, Floats, Int, Float, MutableFloats, MutableFloats?) -> Void
   let addRows: @convention(c) (Int, Floats, Floats?, UnsafeMutablePointer<Double>) -> Void
   let gatherRows: @convention(c) (Int, Int, Floats, UnsafePointer<Int32>, MutableFloats, Int) -> Void
+  let repack: @convention(c) (Int, Int, Int, Floats, Int, Int, MutableFloats, Int, Int) -> Void
   let gatherLabels:
     @convention(c) (Int, UnsafePointer<Int32>, UnsafePointer<Int32>, UnsafeMutablePointer<Int32>) -> Void
   let sumsOfSquares: @convention(c) (Int, Floats, MutableFloats) -> Void

@@ -26,9 +26,10 @@ public struct Graph: Sendable {
     try declare(.input, exampleShape, "input")
   }
 
-  /// The class numbers: [batch]. A graph has them at most once.
-  public mutating func labels() throws(GraphError) -> Node {
-    try declare(.labels, [], "labels")
+  /// The class numbers, `each` for an example, one example after the other: [batch * each]. A graph has them at
+  /// most once.
+  public mutating func labels(each: Int = 1) throws(GraphError) -> Node {
+    try declare(.labels, [each], "labels")
   }
 
   /// What the outputs should be: [batch] + `exampleShape`. A graph has them at most once.
@@ -55,10 +56,7 @@ public struct Graph: Sendable {
   /// Adds an operation with one result of the given shape; what operations' builders end with.
   mutating func apply(_ operation: any Operation, _ inputs: [Node], shape: [Int]) -> Node {
     let needsGradient = inputs.contains { values[$0.value].needsGradient }
-    let value = add(
-      Value(
-        origin: .computed, rows: shape[0], columns: shape.dropFirst().reduce(1, *),
-        needsGradient: needsGradient))
+    let value = add(Value(origin: .computed, shape: shape, needsGradient: needsGradient))
     steps.append(Step(operation, inputs: inputs.map(\.value), outputs: [value]))
     return Node(value: value, shape: shape)
   }
@@ -85,12 +83,12 @@ public struct Graph: Sendable {
     guard !values.contains(where: { $0.origin == origin }) else {
       throw GraphError(operation, "is declared twice")
     }
-    let columns = exampleShape.reduce(1, *)
-    let value =
-      origin == .labels
-      ? Value(origin: origin, rows: 1, columns: batch) : Value(origin: origin, rows: batch, columns: columns)
-    return Node(
-      value: add(value), shape: [batch] + (exampleShape.isEmpty && origin != .labels ? [1] : exampleShape))
+    if origin == .labels {
+      let count = exampleShape.reduce(batch, *)
+      return Node(value: add(Value(origin: origin, rows: 1, columns: count)), shape: [count])
+    }
+    let shape = [batch] + (exampleShape.isEmpty ? [1] : exampleShape)
+    return Node(value: add(Value(origin: origin, shape: shape)), shape: shape)
   }
 
   mutating func add(_ value: Value) -> Int {
@@ -124,12 +122,28 @@ struct Value: Sendable {
   }
 
   var origin: Origin
-  /// Examples; rows as stored for a parameter.
+  /// Examples, or time steps of all examples; rows as stored for a parameter.
   let rows: Int
   /// Numbers in a row, without padding.
   let columns: Int
   /// Whether a parameter has a part in it.
   var needsGradient = false
+
+  init(origin: Origin, rows: Int, columns: Int, needsGradient: Bool = false) {
+    self.origin = origin
+    self.rows = rows
+    self.columns = columns
+    self.needsGradient = needsGradient
+  }
+
+  /// A batch of examples, one a row; of sequences [batch, time, width], one time step a row.
+  init(origin: Origin, shape: [Int], needsGradient: Bool = false) {
+    let leading = shape.count == 3 ? 2 : 1
+    self.init(
+      origin: origin, rows: shape.prefix(leading).reduce(1, *),
+      columns: shape.dropFirst(leading).reduce(1, *),
+      needsGradient: needsGradient)
+  }
 
   /// Floats from one row to the next.
   var stride: Int { padded(columns) }

@@ -6,6 +6,7 @@ enum Opcode: UInt8, Sendable {
   case add, relu, reluGradient, tanh, tanhGradient, dropout
   case crossEntropy, squaredError, addRows
   case gatherRows, gatherLabels
+  case repack
   case sumsOfSquares, scale, clamp, combine, interpolate
   case update, blockSquares, penalize
 }

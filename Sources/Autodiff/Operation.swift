@@ -63,6 +63,11 @@ struct Differentiation {
     parts[value, default: []].append(part)
   }
 
+  /// A value's gradient is, or has as a part, one that is there already.
+  mutating func pass(_ gradient: Int, to value: Int) {
+    parts[value, default: []].append(gradient)
+  }
+
   /// The gradient of a value all of whose readers have been asked: the sum of its parts.
   private mutating func gradient(of value: Int) -> Int? {
     guard var parts = parts[value], var sum = parts.first else { return nil }

@@ -113,6 +113,7 @@ import Testing
 
   @Test func flattenKeepsTheExamples() throws {
     var graph = try Graph(batch: 2)
+    // Three time steps of five, each of them a row of its own before.
     let x = try graph.input([3, 5])
     let flat = try graph.flatten(x)
     #expect(flat.shape == [2, 15])
@@ -120,7 +121,7 @@ import Testing
     let y = try graph.linear(flat, weight: w, bias: nil)
     let bench = try Bench(try Plan.make(graph, loss: nil, output: y, mode: .evaluation))
     try bench.plan.layout.write([Float](repeating: 1, count: 15), to: 0, in: bench.parameters)
-    bench.executor.setInput((1...30).map(Float.init), columns: 15)
+    bench.executor.setInput((1...30).map(Float.init), columns: 5)
     bench.executor.run(seed: 0, step: 0)
     #expect(bench.executor.outputRows(columns: 1) == [120, 345])
     #expect(bench.executor.loss == 0 && bench.executor.correct == 0)

@@ -22,6 +22,7 @@ private let avx512Kernels = KernelTable(
   squaredError: squaredError,
   addRows: addRows,
   gatherRows: gatherRows,
+  repack: repack,
   gatherLabels: gatherLabels,
   sumsOfSquares: sumsOfSquares,
   areFinite: areFinite,

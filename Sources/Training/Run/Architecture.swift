@@ -99,11 +99,38 @@ struct Architecture: Sendable {
 
 /// Where a layer stands in the model.
 struct LayerPlace: Sendable {
-  /// Its index among all layers; its tensors are named after it.
+  /// Its number among all layers, also those inside of others.
   let index: Int
   /// Its path in the job.
   let path: String
+  /// How deep it is inside of other layers.
+  let depth: Int
+  /// What the names of its tensors begin with: `3`, or `3.0` for the first layer inside of the fourth.
+  private let prefix: String
+
+  /// A layer of the model itself.
+  init(index: Int, path: String) {
+    (self.index, self.path) = (index, path)
+    (depth, prefix) = (0, "\(index)")
+  }
+
+  private init(_ outer: LayerPlace, _ index: Int) {
+    self.index = Self.inner(outer.index, index)
+    path = "\(outer.path).layers.\(index)"
+    (depth, prefix) = (outer.depth + 1, "\(outer.prefix).\(index)")
+  }
+
+  /// The place of layer `index` inside of this one.
+  func inner(_ index: Int) -> LayerPlace { LayerPlace(self, index) }
 
   /// The name of one of its tensors.
-  func name(_ tensor: String) -> String { "\(index).\(tensor)" }
+  func name(_ tensor: String) -> String { "\(prefix).\(tensor)" }
+
+  /// How deep layers may be inside of each other.
+  static let maxDepth = 2
+
+  /// The number of layer `index` inside of layer `outer`: no two of a model have the same, as a list has at most
+  /// `ModelSpec.maxLayers`; down to `maxDepth` they stay below 2^31, where the streams of random numbers begin that
+  /// are not layers'.
+  static func inner(_ outer: Int, _ index: Int) -> Int { (outer + 1) * ModelSpec.maxLayers + index }
 }

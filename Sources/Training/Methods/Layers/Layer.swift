@@ -25,5 +25,6 @@ extension MethodTable where Method == any Layer {
     Row(TanhLayer.type) { _ in TanhLayer() },
     Row(DropoutLayer.type) { fields throws(SpecError) in try DropoutLayer(fields) },
     Row(FlattenLayer.type) { _ in FlattenLayer() },
+    Row(ResidualLayer.type) { fields throws(SpecError) in try ResidualLayer(fields) },
   ])
 }
