@@ -233,8 +233,9 @@ def test_a_spec_is_edited_and_run_again(server, open_page):
     page.get_by_role("button", name="Submit").click()
     expect(page.locator(".run-head h1")).to_have_text("changed")
     expect(page.locator(".run-head .badge")).to_have_text("finished")
+    first = page.url.split("/")[-1].split("?")[0]
     page.get_by_role("button", name="Run again").click()
-    page.wait_for_function("id => !location.hash.includes(id)", arg=page.url.split("/")[-1].split("?")[0])
+    page.wait_for_function("id => !location.hash.includes(id)", arg=first)
     expect(page.locator(".run-head .badge")).to_have_text("finished")
     assert len(server.get("/api/v1/jobs")["jobs"]) == 3
 
