@@ -76,7 +76,8 @@ private func submit(_ spec: JobSpec, _ plan: JobPlan, _ context: Context) throws
   let run = NewRun(
     uid: newRunID(), experimentID: 0, name: spec.name, status: .scheduled,
     params: spec.leaves.map { KeyValue($0.path, $0.value) },
-    tags: spec.tags.map { KeyValue($0.key, $0.value) })
+    // A run's name is also a tag, which MLflow's clients search by.
+    tags: spec.tags.map { KeyValue($0.key, $0.value) } + [KeyValue(runNameTag, spec.name)])
   let job = try context.store.createJob(
     NewJob(
       experiment: spec.experiment, run: run, spec: spec.encode().text, priority: Int64(spec.priority),

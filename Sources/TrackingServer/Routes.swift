@@ -20,7 +20,7 @@ struct Context: Sendable {
 
 /// The table of contents of the server: every path it answers, beside the dashboard's files.
 func allRoutes(_ context: Context, gauges: @escaping @Sendable () -> String) -> [HTTPRoute] {
-  allEndpoints(context, gauges: gauges).map(\.route) + mlflowRoutes(context)
+  allEndpoints(context, gauges: gauges).map(\.route) + mlflowRoutes(context) + [mlflowHealth]
 }
 
 /// The native API, which describes itself.
@@ -41,7 +41,7 @@ private func serviceEndpoints(_ native: [Endpoint], gauges: @escaping @Sendable 
     Endpoint(
       method: .get, pattern: "/version", permission: .read, summary: "The version, as plain text.",
       answer: .text("text/plain")
-    ) { _ in .plain(cairnVersion + "\n") },
+    ) { _ in .plain(cairnVersion) },
     Endpoint(
       method: .get, pattern: "/metrics", permission: .read,
       summary: "Gauges of the server, as Prometheus text.",

@@ -180,7 +180,7 @@ final class StoreRecorder: RunRecorder, @unchecked Sendable {
         }
         throw error
       }
-      publish(taken.points)
+      publishPoints(taken.points, run: run, experiment: experiment, to: hub)
       for (index, line) in taken.lines.enumerated() {
         publish(line, number: lastLine - Int64(taken.lines.count - 1 - index))
       }
@@ -203,28 +203,6 @@ final class StoreRecorder: RunRecorder, @unchecked Sendable {
     }
   }
 
-  private func publish(_ points: MetricBatch) {
-    guard points.count > 0 else { return }
-    var writer = JSONWriter(reserving: points.count * 120)
-    writer.beginArray()
-    for index in 0..<points.count {
-      writer.beginObject()
-      writer.key("run_id")
-      writer.value(run)
-      writer.key("key")
-      writer.value(points.keys[Int(points.keyIndices[index])])
-      writer.key("step")
-      writer.value(points.steps[index])
-      writer.key("timestamp")
-      writer.value(points.timestamps[index])
-      writer.key("value")
-      writer.value(points.values[index])
-      writer.endObject()
-    }
-    writer.endArray()
-    hub.publish(.metric, run: run, experiment: experiment, data: writer.bytes)
-  }
-
   private func publish(_ line: NewLogLine, number: Int64) {
     let data: JSON = [
       "run_id": .string(run), "line": JSON(number), "time": JSON(line.time),
@@ -243,4 +221,27 @@ private func joined(_ first: MetricBatch, _ second: MetricBatch) -> MetricBatch 
       key, step: second.steps[index], timestamp: second.timestamps[index], value: second.values[index])
   }
   return whole
+}
+
+/// Tells the event streams about points that are stored.
+func publishPoints(_ points: MetricBatch, run: String, experiment: String, to hub: LiveHub) {
+  guard points.count > 0 else { return }
+  var writer = JSONWriter(reserving: points.count * 120)
+  writer.beginArray()
+  for index in 0..<points.count {
+    writer.beginObject()
+    writer.key("run_id")
+    writer.value(run)
+    writer.key("key")
+    writer.value(points.keys[Int(points.keyIndices[index])])
+    writer.key("step")
+    writer.value(points.steps[index])
+    writer.key("timestamp")
+    writer.value(points.timestamps[index])
+    writer.key("value")
+    writer.value(points.values[index])
+    writer.endObject()
+  }
+  writer.endArray()
+  hub.publish(.metric, run: run, experiment: experiment, data: writer.bytes)
 }

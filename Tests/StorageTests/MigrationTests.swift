@@ -5,10 +5,11 @@ import Testing
 @testable import Storage
 
 @Suite struct MigrationTests {
-  private static let second = Migration(version: 2) { connection, _ in
+  private static let known = Migrations.all.count
+  private static let next = Migration(version: known + 1) { connection, _ in
     try connection.script("ALTER TABLE run ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey'")
   }
-  private static let broken = Migration(version: 2) { connection, _ in
+  private static let broken = Migration(version: known + 1) { connection, _ in
     try connection.script("CREATE TABLE half(id INTEGER) STRICT; CREATE TABLE run(id INTEGER) STRICT")
   }
 
@@ -17,14 +18,40 @@ import Testing
     var store = try folder.open()
     try store.createRun(NewRun(uid: "r", name: "run"))
     store.close()
-    store = try folder.open(migrations: Migrations.all + [MigrationTests.second])
+    store = try folder.open(migrations: Migrations.all + [MigrationTests.next])
     #expect(try store.read { try $0.first("SELECT colour FROM run") { $0.text(0) } } == "grey")
-    #expect(try store.read { try $0.integer("PRAGMA user_version") } == 2)
+    #expect(try store.read { try $0.integer("PRAGMA user_version") } == Int64(MigrationTests.known + 1))
     store.close()
-    #expect(Folder.exists(folder.path + "/backup-v1.db"))
-    #expect(throws: StoreError.newerVersion(found: 2, known: 1)) { try folder.open() }
-    let text = "\(StoreError.newerVersion(found: 2, known: 1))"
-    #expect(text.contains("2") && text.contains("newer"))
+    #expect(Folder.exists(folder.path + "/backup-v\(MigrationTests.known).db"))
+    let error = StoreError.newerVersion(found: MigrationTests.known + 1, known: MigrationTests.known)
+    #expect(throws: error) { try folder.open() }
+    let text = "\(error)"
+    #expect(text.contains("\(MigrationTests.known + 1)") && text.contains("newer"))
+  }
+
+  @Test func aStoreOfVersionOneGetsItsLatestMetrics() throws {
+    let folder = try TemporaryFolder()
+    var store = try folder.open(migrations: [m0001])
+    try store.createRun(NewRun(uid: "r", name: "run"))
+    let points = [("a", 2, 10, 7.0), ("a", 3, 5, .nan), ("a", 3, 5, 0.5), ("b", 1, 1, -.infinity)].map {
+      MetricPoint(key: $0.0, step: Int64($0.1), timestamp: Int64($0.2), value: $0.3)
+    }
+    // As version 1 wrote it: keys and a segment, nothing else.
+    let draft = PointCodec.Draft(MetricBatch(points))
+    try store.write { connection in
+      try connection.script("INSERT INTO metric_key VALUES (1, 'a'), (2, 'b')")
+      try connection.execute(
+        "INSERT INTO segment(run_id, points, data) VALUES (1, 4, ?)",
+        .blob(PointCodec.segment(draft, keyIDs: [1, 2])))
+    }
+    store.close()
+    store = try folder.open()
+    let latest = try store.read { try $0.runWithLatest("r") }?.latest ?? []
+    #expect(
+      latest == [
+        LatestMetric(key: "a", value: 0.5, timestamp: 5, step: 3),
+        LatestMetric(key: "b", value: -.infinity, timestamp: 1, step: 1),
+      ])
   }
 
   @Test func aFailingStepChangesNothing() throws {

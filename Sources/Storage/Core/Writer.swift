@@ -15,6 +15,8 @@ struct WriterMemory {
   /// Ids of metric keys and runs, so that an append of known keys asks the database nothing.
   var keyIDs: [String: Int64] = [:]
   var runIDs: [String: Int64] = [:]
+  /// The same of runs that are known to be active.
+  var activeRunIDs: [String: Int64] = [:]
   /// Segments that wait to be folded, by run.
   var unfolded: [Int64: UnfoldedRun] = [:]
   /// There are deleted checkpoints whose bytes are still stored.
@@ -26,6 +28,7 @@ struct WriterMemory {
   mutating func forget() {
     keyIDs.removeAll()
     runIDs.removeAll()
+    activeRunIDs.removeAll()
   }
 }
 

@@ -13,6 +13,9 @@ extension Connection {
     let run = try knownRunID(uid)
     if draft.count == 0 { return }
     let keyIDs = try draft.series.map { try metricKeyID($0.key) }
+    for (series, keyID) in zip(draft.series, keyIDs) {
+      try noteLatest(series.latest, of: SeriesID(run: run, key: keyID))
+    }
     try execute(
       "INSERT INTO segment(run_id, points, data) VALUES (?,?,?)", .integer(run), .integer(Int64(draft.count)),
       .blob(PointCodec.segment(draft, keyIDs: keyIDs)))
@@ -27,6 +30,15 @@ extension Connection {
   public func summaries(run uid: String) throws -> [MetricSummary] { try summaries(run: runID(uid)) }
 
   func summaries(run: Int64) throws -> [MetricSummary] {
+    let states = try seriesStatesWithUnfolded(run: run)
+    let summaries = try states.map { keyID, state in
+      MetricSummary(key: try metricKeyName(keyID), state)
+    }
+    return summaries.sorted { $0.key < $1.key }
+  }
+
+  /// What is known of every series of a run, by key id.
+  func seriesStatesWithUnfolded(run: Int64) throws -> [Int64: SeriesState] {
     var states = try seriesStates(run: run)
     for (keyID, points) in try unfolded(run: run) {
       let new = try unknownPoints(points.normalized(), in: SeriesID(run: run, key: keyID), states[keyID])
@@ -34,10 +46,7 @@ extension Connection {
       state.add(new)
       states[keyID] = state
     }
-    let summaries = try states.map { keyID, state in
-      MetricSummary(key: try metricKeyName(keyID), state)
-    }
-    return summaries.sorted { $0.key < $1.key }
+    return states
   }
 
   /// The highest recorded step of every metric of a run.

@@ -38,14 +38,17 @@ enum PointCodec {
   struct Draft: Sendable {
     let base: Place
     let count: Int
-    let series: [(key: String, block: [UInt8])]
+    let series: [(key: String, block: [UInt8], latest: LatestPoint)]
 
     init(_ batch: MetricBatch) {
       let base = Place(step: batch.steps.first ?? 0, timestamp: batch.timestamps.first ?? 0)
       self.base = base
       count = batch.count
       series = batch.series().map { series in
-        (series.key, PointCodec.block(series.points, 0..<series.points.count, base: base))
+        (
+          series.key, PointCodec.block(series.points, 0..<series.points.count, base: base),
+          series.points.latest
+        )
       }
     }
 

@@ -42,6 +42,16 @@ struct PointColumns: Equatable {
   /// Step and timestamp of a row: what rows are ordered by.
   func place(_ row: Int) -> Place { Place(step: steps[row], timestamp: timestamps[row]) }
 
+  /// The latest of at least one point.
+  var latest: LatestPoint {
+    var latest = LatestPoint(place: place(0), value: values[0])
+    for row in 1..<count {
+      let point = LatestPoint(place: place(row), value: values[row])
+      if point.isLater(than: latest) { latest = point }
+    }
+    return latest
+  }
+
   /// Equal bit for bit: NaN is itself and -0 is not 0.
   static func == (left: PointColumns, right: PointColumns) -> Bool {
     left.steps == right.steps && left.timestamps == right.timestamps

@@ -79,6 +79,8 @@ public struct RunRecord: Sendable, Equatable {
   public var tags: [KeyValue] = []
   /// Metrics by key; empty when they were not asked for.
   public var metrics: [MetricSummary] = []
+  /// The latest value of each metric, by key; empty when they were not asked for.
+  public var latest: [LatestMetric] = []
 }
 
 /// A random run id: 32 hex digits.
@@ -118,6 +120,25 @@ extension Connection {
     return id
   }
 
+  /// A run with the latest value of each metric, deleted or not; nil when there is none.
+  public func runWithLatest(_ uid: String) throws -> RunRecord? {
+    try first("\(Connection.runSelect) WHERE uid = ?", .text(uid), map: Connection.runRow).map(withLatest)
+  }
+
+  /// The run of a row id with what belongs to it. Throws `.notFound`.
+  func run(number: Int64, withMetrics: Bool) throws -> RunRecord {
+    let found = try first(
+      "\(Connection.runSelect) WHERE run.id = ?", .integer(number), map: Connection.runRow)
+    guard let found else { throw StoreError.notFound("run \(number)") }
+    return withMetrics ? try completed(found, withMetrics: true) : try withLatest(found)
+  }
+
+  private func withLatest(_ run: RunRecord) throws -> RunRecord {
+    var run = try completed(run, withMetrics: false)
+    run.latest = try latestMetrics(run: run.number)
+    return run
+  }
+
   /// A run by uid, deleted or not; nil when there is none.
   public func run(_ uid: String, withMetrics: Bool = true) throws -> RunRecord? {
     try first("\(Connection.runSelect) WHERE uid = ?", .text(uid), map: Connection.runRow)
@@ -152,6 +173,7 @@ extension Connection {
       """, .optional(status?.rawValue), .optional(startTime), .optional(endTime), .optional(name),
       .optional(lifecycle?.rawValue), .text(uid))
     if changes == 0 { throw StoreError.notFound("run '\(uid)'") }
+    if lifecycle != nil { memory.activeRunIDs[uid] = nil }
   }
 
   /// Writes parameters; the same value again is no change. Throws `.notFound`, `.parameterChanged`.
@@ -294,6 +316,7 @@ extension Connection {
       if changes >= few { return true }
     }
     try execute("DELETE FROM series WHERE run_id = ?", .integer(run))
+    try execute("DELETE FROM latest_metric WHERE run_id = ?", .integer(run))
     // The bytes of checkpoints follow in slices of their own.
     try doom("run_id = ?", .integer(run))
     try execute("DELETE FROM run WHERE id = ?", .integer(run))

@@ -89,7 +89,10 @@ struct MLflowRoute: Sendable {
 
 /// Every call of MLflow's API that is answered here.
 func mlflowRoutes(_ context: Context) -> [HTTPRoute] {
-  let calls: [[MLflowRoute]] = []
+  let calls: [[MLflowRoute]] = [
+    experimentRoutes(context), mlflowRunRoutes(context), loggingRoutes(context), historyRoutes(context),
+    probeRoutes(context),
+  ]
   return calls.flatMap { $0 }.flatMap(\.routes)
 }
 
@@ -102,6 +105,8 @@ func unknownMLflowPath(_ request: HTTPRequest) -> HTTPFailure? {
 /// A store's refusal as MLflow would say it; a full disk and a queue that is too long keep their 503.
 private func translated(_ error: StoreError) -> any Error {
   switch error {
+  case .notFound(let what) where what.hasPrefix("run '"):
+    noRun(String(what.dropFirst(5).dropLast()))
   case .notFound(let what): HTTPFailure.mlflow(.resourceDoesNotExist, "\(what) does not exist")
   case .conflict(let what): HTTPFailure.mlflow(.invalidParameterValue, what)
   default: error

@@ -54,6 +54,14 @@ enum MLflowRules {
     return Int64(text) ?? -1
   }
 
+  /// A letter or digit of ASCII.
+  static func isAlphanumeric(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar {
+    case "a"..."z", "A"..."Z", "0"..."9": true
+    default: false
+    }
+  }
+
   /// Letters, digits and underscore of any script, and `/ . - space :`.
   private static func isAllowedInKey(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar {
