@@ -27,13 +27,14 @@ public final class Arena {
 /// arenas of one layout, so that clipping, decay and updates are one pass.
 ///
 /// A matrix is stored transposed, [in, out], its rows padded with zeros to a multiple of sixteen floats; a vector
-/// is one such row. `read` and `write` translate from and to PyTorch's order.
+/// is one such row. The weight of a convolution, [out, in, height, width], is stored as the matrix
+/// [height * width * in, out]. `read` and `write` translate from and to PyTorch's order.
 public struct ParameterLayout: Sendable, Equatable {
   /// One parameter.
   public struct Entry: Sendable, Equatable {
     /// Its name in PyTorch's `state_dict`: `0.weight`.
     public let name: String
-    /// Its shape in PyTorch: [out, in] or [n].
+    /// Its shape in PyTorch: [out, in], [out, in, height, width] or [n]; [] for a counter.
     public let shape: [Int]
     /// Its first float in an arena.
     public let offset: Int
@@ -46,11 +47,18 @@ public struct ParameterLayout: Sendable, Equatable {
     public var range: Range<Int> { offset..<offset + floats }
 
     /// Rows as stored.
-    var rows: Int { shape.count == 2 ? shape[1] : 1 }
+    var rows: Int { shape.dropFirst().reduce(1, *) }
     /// Columns as stored, without padding.
-    var columns: Int { shape[0] }
+    var columns: Int { shape.first ?? 1 }
     /// Floats from one stored row to the next.
     var stride: Int { padded(columns) }
+
+    /// Where each row of PyTorch's order is stored; nil where the order is the same.
+    fileprivate var rowOrder: [Int]? {
+      guard shape.count == 4 else { return nil }
+      let (channels, taps) = (shape[1], shape[2] * shape[3])
+      return (0..<rows).map { $0 % taps * channels + $0 / taps }
+    }
   }
 
   /// All parameters in the order of their declaration.
@@ -73,9 +81,12 @@ public struct ParameterLayout: Sendable, Equatable {
   public func read(_ index: Int, from arena: Arena) -> [Float] {
     let entry = entries[index]
     let stored = arena.pointer + entry.offset
+    let order = entry.rowOrder
     return [Float](unsafeUninitializedCapacity: entry.count) { values, count in
       for column in 0..<entry.columns {
-        for row in 0..<entry.rows { values[column * entry.rows + row] = stored[row * entry.stride + column] }
+        for row in 0..<entry.rows {
+          values[column * entry.rows + row] = stored[(order?[row] ?? row) * entry.stride + column]
+        }
       }
       count = entry.count
     }
@@ -90,9 +101,22 @@ public struct ParameterLayout: Sendable, Equatable {
         "expected \(entry.count) numbers for shape \(entry.shape), got \(values.count)")
     }
     let stored = arena.pointer + entry.offset
+    let order = entry.rowOrder
     for column in 0..<entry.columns {
-      for row in 0..<entry.rows { stored[row * entry.stride + column] = values[column * entry.rows + row] }
+      for row in 0..<entry.rows {
+        stored[(order?[row] ?? row) * entry.stride + column] = values[column * entry.rows + row]
+      }
     }
+  }
+
+  /// The count that a counter, an entry of shape [], holds.
+  public func readCounter(_ index: Int, from arena: Arena) -> Int64 {
+    UnsafeRawPointer(arena.pointer + entries[index].offset).load(as: Int64.self)
+  }
+
+  /// Sets a counter.
+  public func writeCounter(_ count: Int64, to index: Int, in arena: Arena) {
+    UnsafeMutableRawPointer(arena.pointer + entries[index].offset).storeBytes(of: count, as: Int64.self)
   }
 
   /// Adds a parameter and gives its number.

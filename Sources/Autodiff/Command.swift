@@ -5,23 +5,26 @@ import Kernels
 /// An instruction ready to run: plain data, so that a run touches no object, no closure and no lock.
 struct Command {
   /// How many operands an instruction has at most.
-  static let operandCount = 5
+  static let operandCount = 7
 
   var opcode: Opcode
   var split: Split
-  var p0, p1, p2, p3, p4: UnsafeMutablePointer<Float>?
+  var p0, p1, p2, p3, p4, p5, p6: UnsafeMutablePointer<Float>?
   var sizes = SIMD8<Int>.zero
   var numbers = SIMD8<Float>.zero
+  /// A window's geometry, as the kernels read it; the executor's.
+  var geometry: UnsafePointer<Int>?
 
   /// A command over addresses in the order of the opcode's operands.
   init(
     _ opcode: Opcode, _ p0: UnsafeMutablePointer<Float>?, _ p1: UnsafeMutablePointer<Float>? = nil,
     _ p2: UnsafeMutablePointer<Float>? = nil, _ p3: UnsafeMutablePointer<Float>? = nil,
-    _ p4: UnsafeMutablePointer<Float>? = nil, split: Split = .whole
+    _ p4: UnsafeMutablePointer<Float>? = nil, _ p5: UnsafeMutablePointer<Float>? = nil,
+    _ p6: UnsafeMutablePointer<Float>? = nil, split: Split = .whole
   ) {
     self.opcode = opcode
     self.split = split
-    (self.p0, self.p1, self.p2, self.p3, self.p4) = (p0, p1, p2, p3, p4)
+    (self.p0, self.p1, self.p2, self.p3, self.p4, self.p5, self.p6) = (p0, p1, p2, p3, p4, p5, p6)
   }
 }
 
@@ -65,6 +68,12 @@ extension Command {
         count, start, context.pointee.seed, UInt32(truncatingIfNeeded: sizes[0]), context.pointee.step,
         UInt32(truncatingIfNeeded: sizes[1]), numbers[0], p0 + start, p1 + start,
         UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: UInt32.self))
+    case .convolution, .convolutionInputGradient, .convolutionWeightGradient, .sumPartials, .maxPool,
+      .maxPoolGradient, .averagePool, .averagePoolGradient, .toPlanes, .toChannels:
+      windowed(command, context, start, count, scratch)
+    case .batchMoments, .batchStatistics, .batchCoefficients, .batchNormalize, .batchGradientSums,
+      .batchGradientCombine, .batchGradient:
+      normalization(command, context, start, count)
     case .crossEntropy:
       guard let hits = p3 else { return }
       context.pointee.kernels.crossEntropy(

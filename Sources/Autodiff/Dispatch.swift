@@ -49,6 +49,29 @@ public struct KernelTable: Sendable {
     ) -> Void
   let squaredError:
     @convention(c) (Int, Int, Floats, Int, Floats, Int, Float, MutableFloats, MutableFloats?) -> Void
+  let patches: @convention(c) (Int, Int, UnsafePointer<Int>, Floats, MutableFloats) -> Void
+  let scatterPatches: @convention(c) (Int, Int, UnsafePointer<Int>, Floats, Int, MutableFloats) -> Void
+  let sumPartials: @convention(c) (Int, Int, Int, Floats, MutableFloats) -> Void
+  let toPlanes: @convention(c) (Int, Int, Int, Floats, Int, MutableFloats, Int) -> Void
+  let toChannels: @convention(c) (Int, Int, Int, Floats, Int, MutableFloats, Int) -> Void
+  let maxPool: @convention(c) (Int, UnsafePointer<Int>, Floats, MutableFloats) -> Void
+  let maxPoolGradient: @convention(c) (Int, UnsafePointer<Int>, Floats, Floats, Floats, MutableFloats) -> Void
+  let averagePool: @convention(c) (Int, UnsafePointer<Int>, Float, Floats, MutableFloats) -> Void
+  let averagePoolGradient: @convention(c) (Int, UnsafePointer<Int>, Float, Floats, MutableFloats) -> Void
+  let batchMoments: @convention(c) (Int, Int, Floats, MutableFloats) -> Void
+  let batchStatistics:
+    @convention(c) (
+      Int, Int, Int, Floats, Floats, Floats, Float, Float, MutableFloats, MutableFloats, MutableFloats,
+      UnsafeMutableRawPointer
+    ) -> Void
+  let batchCoefficients: @convention(c) (Int, Floats, Floats, Float, Floats, Floats, MutableFloats) -> Void
+  let batchNormalize: @convention(c) (Int, Int, Floats, Floats, Bool, MutableFloats) -> Void
+  let batchGradientSums: @convention(c) (Int, Int, Floats, Floats, Floats, Floats?, MutableFloats) -> Void
+  let batchGradientCombine:
+    @convention(c) (
+      Int, Int, Int, Floats, Floats, Floats, MutableFloats, MutableFloats, MutableFloats
+    ) -> Void
+  let batchGradient: @convention(c) (Int, Int, Floats, Floats, Floats, Floats, Floats?, MutableFloats) -> Void
   let addRows: @convention(c) (Int, Floats, Floats?, UnsafeMutablePointer<Double>) -> Void
   let gatherRows: @convention(c) (Int, Int, Floats, UnsafePointer<Int32>, MutableFloats, Int) -> Void
   let repack: @convention(c) (Int, Int, Int, Floats, Int, Int, MutableFloats, Int, Int) -> Void

@@ -15,9 +15,11 @@ public final class Executor {
   let memory: Arena
   private let parameters: Arena
   private let gradients: Arena?
+  private let buffers: Arena?
   private let pool: ThreadPool
   private let commands: UnsafeMutablePointer<Command>
   private let commandCount: Int
+  private let geometry: UnsafeMutablePointer<Int>
   private let context: UnsafeMutablePointer<RunContext>
   private let inputColumns: Int
   private let targetColumns: Int
@@ -33,9 +35,10 @@ public final class Executor {
   public let output: UnsafePointer<Float>
 
   /// Allocates the plan's memory and binds its instructions to it. Throws when an arena is too small for the plan's
-  /// layout, or a training plan has no gradients.
+  /// layout, a training plan has no gradients, or the buffers of a model that keeps some are missing.
   public init(
-    _ plan: Plan, parameters: Arena, gradients: Arena?, pool: ThreadPool, kernels: KernelTable
+    _ plan: Plan, parameters: Arena, gradients: Arena?, buffers: Arena? = nil, pool: ThreadPool,
+    kernels: KernelTable
   ) throws(GraphError) {
     guard parameters.floats >= plan.layout.floats else {
       throw GraphError("executor", "parameters need \(plan.layout.floats) floats, got \(parameters.floats)")
@@ -46,7 +49,12 @@ public final class Executor {
           "executor", "gradients need \(plan.layout.floats) floats, got \(gradients?.floats ?? 0)")
       }
     }
+    guard (buffers?.floats ?? 0) >= plan.buffers.floats else {
+      throw GraphError(
+        "executor", "buffers need \(plan.buffers.floats) floats, got \(buffers?.floats ?? 0)")
+    }
     self.plan = plan
+    self.buffers = buffers
     self.parameters = parameters
     self.gradients = gradients
     self.pool = pool
@@ -55,7 +63,9 @@ public final class Executor {
     self.memory = memory
     let nowhere = memory.pointer + plan.memory.floats
 
-    let addresses = Self.addresses(plan, memory, parameters, gradients)
+    pool.reserve(scratch: plan.instructions.map(\.scratch).max() ?? 0)
+
+    let addresses = Self.addresses(plan, memory, parameters, gradients, buffers)
     func address(_ value: Int?) -> UnsafeMutablePointer<Float> { value.flatMap { addresses[$0] } ?? nowhere }
     func find(_ origin: Value.Origin) -> Int? { plan.values.firstIndex { $0.origin == origin } }
     let (inputValue, targetValue) = (find(.input), find(.targets))
@@ -72,8 +82,12 @@ public final class Executor {
 
     commandCount = plan.instructions.count
     commands = .allocate(capacity: max(1, commandCount))
+    geometry = .allocate(capacity: max(1, plan.instructions.reduce(0) { $0 + $1.geometry.count }))
+    var end = geometry
     for (index, instruction) in plan.instructions.enumerated() {
-      (commands + index).initialize(to: Command(instruction, addresses))
+      (commands + index).initialize(to: Command(instruction, addresses, geometry: end))
+      end.initialize(from: instruction.geometry, count: instruction.geometry.count)
+      end += instruction.geometry.count
     }
     context = .allocate(capacity: 1)
     context.initialize(to: RunContext(kernels: kernels))
@@ -82,6 +96,7 @@ public final class Executor {
   deinit {
     commands.deinitialize(count: commandCount)
     commands.deallocate()
+    geometry.deallocate()
     context.deinitialize(count: 1)
     context.deallocate()
   }
@@ -120,12 +135,13 @@ public final class Executor {
   /// In how many examples of the last run the largest logit was the label's; 0 without labels.
   public var correct: Int { plan.loss == nil ? 0 : Int(results[1]) }
 
-  private static func addresses(_ plan: Plan, _ memory: Arena, _ parameters: Arena, _ gradients: Arena?)
-    -> [UnsafeMutablePointer<Float>?]
-  {
+  private static func addresses(
+    _ plan: Plan, _ memory: Arena, _ parameters: Arena, _ gradients: Arena?, _ buffers: Arena?
+  ) -> [UnsafeMutablePointer<Float>?] {
     plan.values.indices.map { index in
       switch plan.values[index].origin {
       case .parameter(let number): parameters.pointer + plan.layout.entries[number].offset
+      case .buffer(let number): buffers.map { $0.pointer + plan.buffers.entries[number].offset }
       case .gradient(let number): gradients.map { $0.pointer + plan.layout.entries[number].offset }
       default: plan.memory.offsets[index].map { memory.pointer + $0 }
       }
@@ -135,13 +151,16 @@ public final class Executor {
 
 extension Command {
   /// An instruction bound to the addresses of its operands.
-  fileprivate init(_ instruction: Instruction, _ addresses: [UnsafeMutablePointer<Float>?]) {
+  fileprivate init(
+    _ instruction: Instruction, _ addresses: [UnsafeMutablePointer<Float>?], geometry: UnsafePointer<Int>
+  ) {
     func operand(_ index: Int) -> UnsafeMutablePointer<Float>? {
       index < instruction.operands.count ? addresses[instruction.operands[index]] : nil
     }
     self.init(
-      instruction.opcode, operand(0), operand(1), operand(2), operand(3), operand(4), split: instruction.split
-    )
+      instruction.opcode, operand(0), operand(1), operand(2), operand(3), operand(4),
+      operand(5), operand(6), split: instruction.split)
+    self.geometry = geometry
     for (index, size) in instruction.sizes.enumerated() { sizes[index] = size }
     for (index, number) in instruction.numbers.enumerated() { numbers[index] = number }
   }

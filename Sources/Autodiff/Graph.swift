@@ -9,6 +9,8 @@ public struct Graph: Sendable {
   public let batch: Int
   /// The parameters so far, in the order of their declaration.
   public private(set) var layout = ParameterLayout()
+  /// What the model keeps besides parameters: running statistics and counters.
+  public private(set) var buffers = ParameterLayout()
 
   var values: [Value] = []
   var steps: [Step] = []
@@ -37,12 +39,12 @@ public struct Graph: Sendable {
     try declare(.targets, exampleShape, "targets")
   }
 
-  /// A parameter, named and shaped as in PyTorch's `state_dict`: [out, in] or [n].
+  /// A parameter, named and shaped as in PyTorch's `state_dict`: [out, in], [out, in, height, width] or [n].
   public mutating func parameter(_ name: String, _ shape: [Int]) throws(GraphError) -> Node {
     let operation = "parameter \(name)"
     try Self.checkSizes(shape, operation)
-    guard shape.count == 1 || shape.count == 2 else {
-      throw GraphError(operation, "expected one or two dimensions, got shape \(shape)")
+    guard [1, 2, 4].contains(shape.count) else {
+      throw GraphError(operation, "expected one, two or four dimensions, got shape \(shape)")
     }
     guard layout.index(of: name) == nil else { throw GraphError(operation, "is declared twice") }
     let index = layout.append(name, shape)
@@ -53,10 +55,36 @@ public struct Graph: Sendable {
       shape: shape)
   }
 
-  /// Adds an operation with one result of the given shape; what operations' builders end with.
-  mutating func apply(_ operation: any Operation, _ inputs: [Node], shape: [Int]) -> Node {
+  /// What the model keeps from step to step and no gradient changes, as PyTorch's buffers: [n], or [] for a
+  /// counter.
+  public mutating func buffer(_ name: String, _ shape: [Int]) throws(GraphError) -> Node {
+    let operation = "buffer \(name)"
+    try Self.checkSizes(shape, operation)
+    guard shape.count <= 1 else {
+      throw GraphError(operation, "expected at most one dimension, got shape \(shape)")
+    }
+    guard buffers.index(of: name) == nil else { throw GraphError(operation, "is declared twice") }
+    let index = buffers.append(name, shape)
+    let columns = buffers.entries[index].columns
+    return Node(value: add(Value(origin: .buffer(index), rows: 1, columns: columns)), shape: shape)
+  }
+
+  /// Adds an operation with one result of the given shape; what operations' builders end with. The result has
+  /// `rows` rows in memory; without a number, those of the first input where it has the same shape, else one for
+  /// each example or time step.
+  mutating func apply(_ operation: any Operation, _ inputs: [Node], shape: [Int], rows: Int? = nil) -> Node {
     let needsGradient = inputs.contains { values[$0.value].needsGradient }
-    let value = add(Value(origin: .computed, shape: shape, needsGradient: needsGradient))
+    let (first, count) = (values[inputs[0].value], shape.reduce(1, *))
+    let value =
+      if let rows {
+        add(Value(origin: .computed, rows: rows, columns: count / rows, needsGradient: needsGradient))
+      } else if shape == inputs[0].shape {
+        add(
+          Value(
+            origin: .computed, rows: first.rows, columns: count / first.rows, needsGradient: needsGradient))
+      } else {
+        add(Value(origin: .computed, shape: shape, needsGradient: needsGradient))
+      }
     steps.append(Step(operation, inputs: inputs.map(\.value), outputs: [value]))
     return Node(value: value, shape: shape)
   }
@@ -68,6 +96,8 @@ public struct Graph: Sendable {
     case .parameter(let index):
       throw GraphError(
         operation, "expected a batch, got parameter \(layout.entries[index].name) \(node.shape)")
+    case .buffer(let index):
+      throw GraphError(operation, "expected a batch, got buffer \(buffers.entries[index].name)")
     case .results: throw GraphError(operation, "expected a batch, got a loss")
     default: break
     }
@@ -114,6 +144,8 @@ struct Value: Sendable {
   enum Origin: Sendable, Equatable {
     case input, labels, targets
     case parameter(Int)
+    /// What the model keeps besides its parameters.
+    case buffer(Int)
     /// The gradient of a parameter, which lies in the gradients' arena.
     case gradient(Int)
     /// A loss: its sum and the number of hits, two doubles.

@@ -4,6 +4,10 @@
 enum Opcode: UInt8, Sendable {
   case product, columnSums
   case add, relu, reluGradient, tanh, tanhGradient, dropout
+  case convolution, convolutionInputGradient, convolutionWeightGradient, sumPartials
+  case maxPool, maxPoolGradient, averagePool, averagePoolGradient, toPlanes, toChannels
+  case batchMoments, batchStatistics, batchCoefficients, batchNormalize
+  case batchGradientSums, batchGradientCombine, batchGradient
   case crossEntropy, squaredError, addRows
   case gatherRows, gatherLabels
   case repack
@@ -45,11 +49,18 @@ struct Instruction: Sendable {
   let operands: [Int]
   let sizes: [Int]
   let numbers: [Float]
+  /// A window's geometry, for the opcodes that have one.
+  let geometry: [Int]
   let split: Split
+  /// Floats of scratch that each thread needs.
+  let scratch: Int
 
   init(
-    _ opcode: Opcode, _ operands: [Int], sizes: [Int] = [], numbers: [Float] = [], split: Split = .whole
+    _ opcode: Opcode, _ operands: [Int], sizes: [Int] = [], numbers: [Float] = [], geometry: [Int] = [],
+    split: Split = .whole, scratch: Int = 0
   ) {
+    self.geometry = geometry
+    self.scratch = scratch
     self.opcode = opcode
     self.operands = operands
     self.sizes = sizes
@@ -73,9 +84,9 @@ struct Emitter {
     instructions.append(instruction)
   }
 
-  /// A value of one row that only the step's own instructions use.
-  mutating func temporary(columns: Int) -> Int {
-    values.append(Value(origin: .computed, rows: 1, columns: columns))
+  /// A value that only the step's own instructions use.
+  mutating func temporary(rows: Int = 1, columns: Int) -> Int {
+    values.append(Value(origin: .computed, rows: rows, columns: columns))
     return values.count - 1
   }
 

@@ -68,6 +68,13 @@ struct Differentiation {
     parts[value, default: []].append(gradient)
   }
 
+  /// Adds a step that makes parts of several values' gradients, its outputs in their order.
+  mutating func contribute(to values: [Int], _ operation: any Operation, _ inputs: [Int]) {
+    let outputs = values.map { program.addValue(like: $0) }
+    program.steps.append(Step(operation, inputs: inputs, outputs: outputs))
+    for (value, part) in zip(values, outputs) { parts[value, default: []].append(part) }
+  }
+
   /// The gradient of a value all of whose readers have been asked: the sum of its parts.
   private mutating func gradient(of value: Int) -> Int? {
     guard var parts = parts[value], var sum = parts.first else { return nil }

@@ -12,6 +12,8 @@ public enum PlanMode: Sendable {
 public struct Plan: Sendable {
   /// The parameters it reads, and where its gradients go.
   public let layout: ParameterLayout
+  /// What it keeps from run to run besides parameters.
+  public let buffers: ParameterLayout
   /// Examples in a batch.
   public let batch: Int
   /// What it is for.
@@ -46,7 +48,10 @@ public struct Plan: Sendable {
     var output = output?.value
     var program = Program(
       values: graph.values, steps: graph.steps, visible: Set([loss?.value, output].compactMap { $0 }))
-    if mode == .evaluation { output = program.removeDropout(output) }
+    if mode == .evaluation {
+      output = program.removeDropout(output)
+      BatchNorm.useRunningStatistics(&program)
+    }
     program.removeUnreached()
     if mode == .training {
       guard let loss else { throw GraphError("plan", "training needs a loss") }
@@ -55,6 +60,7 @@ public struct Plan: Sendable {
     if fuses { program.fuse() }
     let emitter = Emitter(program)
     layout = graph.layout
+    buffers = graph.buffers
     batch = graph.batch
     self.mode = mode
     values = emitter.values
@@ -76,7 +82,9 @@ struct Nothing: Operation {
 extension Program {
   /// The fusions, in the order they are tried.
   private static let fusions: [@Sendable (inout Program) -> Void] = [
-    { Linear.fuse(&$0) }, { LinearInputGradient.fuse(&$0) }, { fuseLosses(&$0) },
+    { Linear.fuse(&$0) }, { LinearInputGradient.fuse(&$0) }, { Convolution.fuse(&$0) },
+    { BatchNorm.fuse(&$0) },
+    { fuseLosses(&$0) },
   ]
 
   mutating func fuse() {

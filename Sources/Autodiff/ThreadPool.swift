@@ -40,6 +40,9 @@ public final class ThreadPool {
   static let partialCount = 4096
   var partials: UnsafeMutablePointer<Float> { shared.scratch }
 
+  /// Makes sure that each thread has as many floats of scratch; not while a command runs.
+  func reserve(scratch floats: Int) { shared.reserve(floats) }
+
   /// Carries out a command, with all threads when it has units to share.
   func run(_ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>) {
     if threads == 1 || command.pointee.split.units == 1 {
@@ -73,11 +76,12 @@ private func helperMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRa
 /// The command that caller and helpers work on. The caller writes it, then raises `generation`, which the helpers
 /// read first; they lower `busy` when they are done, which the caller reads before it goes on.
 private final class SharedCommand: @unchecked Sendable {  // handed over by the two atomics as said above
-  private static let scratchFloats = Kernels.productScratchFloats + 16
   /// About 20 microseconds of looking at an atomic.
   private static let spins = 10_000
 
-  let scratch: UnsafeMutablePointer<Float>
+  private(set) var scratch: UnsafeMutablePointer<Float>
+  /// Floats of scratch of each thread.
+  private var scratchFloats = Kernels.productScratchFloats + 16
   var threads: Int
   private var command: UnsafePointer<Command>?
   private var context: UnsafePointer<RunContext>?
@@ -91,9 +95,7 @@ private final class SharedCommand: @unchecked Sendable {  // handed over by the 
 
   init(_ threads: Int) {
     self.threads = threads
-    let floats = ThreadPool.partialCount + threads * Self.scratchFloats
-    scratch = UnsafeMutableRawPointer.allocate(byteCount: floats * 4, alignment: 64)
-      .initializeMemory(as: Float.self, repeating: 0, count: floats)
+    scratch = Self.memory(ThreadPool.partialCount + threads * scratchFloats)
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(wake, nil)
   }
@@ -104,6 +106,18 @@ private final class SharedCommand: @unchecked Sendable {  // handed over by the 
     wake.deallocate()
     mutex.deallocate()
     UnsafeMutableRawPointer(scratch).deallocate()
+  }
+
+  private static func memory(_ floats: Int) -> UnsafeMutablePointer<Float> {
+    UnsafeMutableRawPointer.allocate(byteCount: floats * 4, alignment: 64)
+      .initializeMemory(as: Float.self, repeating: 0, count: floats)
+  }
+
+  func reserve(_ floats: Int) {
+    guard floats > scratchFloats else { return }
+    UnsafeMutableRawPointer(scratch).deallocate()
+    scratchFloats = (floats + 15) & ~15
+    scratch = Self.memory(ThreadPool.partialCount + threads * scratchFloats)
   }
 
   var callerScratch: UnsafeMutablePointer<Float> { scratch + ThreadPool.partialCount }
@@ -147,7 +161,7 @@ private final class SharedCommand: @unchecked Sendable {  // handed over by the 
     let first = units * number / threads
     let last = units * (number + 1) / threads
     if first < last {
-      Command.run(command, context, first, last, callerScratch + number * Self.scratchFloats)
+      Command.run(command, context, first, last, callerScratch + number * scratchFloats)
     }
   }
 

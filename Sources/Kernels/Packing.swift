@@ -44,7 +44,7 @@ func packTransposed(
 }
 
 /// Sixteen rows of sixteen.
-private struct Square {
+struct Square {
   var r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15: Vector
 
   /// Loads up to sixteen rows; the rest are zeros.

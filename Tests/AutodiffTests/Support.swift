@@ -37,6 +37,7 @@ struct Bench {
   let executor: Executor
   let parameters: Arena
   let gradients: Arena
+  let buffers: Arena
   let passes: FlatPasses
   let updates: ParameterPasses
 
@@ -46,7 +47,9 @@ struct Bench {
     let pool = ThreadPool(threads: threads)
     parameters = Arena(floats: plan.layout.floats)
     gradients = Arena(floats: plan.layout.floats)
-    executor = try Executor(plan, parameters: parameters, gradients: gradients, pool: pool, kernels: kernels)
+    buffers = Arena(floats: plan.buffers.floats)
+    executor = try Executor(
+      plan, parameters: parameters, gradients: gradients, buffers: buffers, pool: pool, kernels: kernels)
     passes = FlatPasses(pool: pool, kernels: kernels)
     updates = ParameterPasses(plan.layout, pool: pool, kernels: kernels)
   }

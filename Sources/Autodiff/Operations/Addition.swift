@@ -6,7 +6,8 @@ extension Graph {
     guard a.shape == b.shape else {
       throw GraphError("add", "expected two values of one shape, got \(a.shape) and \(b.shape)")
     }
-    return apply(Addition(), [a, b], shape: a.shape)
+    // Images as they are fed lie otherwise than those that were computed.
+    return apply(Addition(), [try pixelRows(a, "add"), try pixelRows(b, "add")], shape: a.shape)
   }
 }
 

@@ -1,10 +1,13 @@
 extension Graph {
-  /// All numbers of an example in one row: [batch, n]. Nothing moves, except that the time steps of a sequence come
-  /// together without padding.
+  /// All numbers of an example in one row: [batch, n]. The time steps of a sequence come together without padding,
+  /// those of images in the order [channel, height, width].
   public mutating func flatten(_ x: Node) throws(GraphError) -> Node {
     try requireFloats(x, "flatten")
     let shape = [x.shape[0], x.shape.dropFirst().reduce(1, *)]
-    guard x.shape.count == 3 else { return Node(value: x.value, shape: shape) }
+    if values[x.value].columns == shape[1] { return Node(value: x.value, shape: shape) }
+    if x.shape.count == 4 {
+      return apply(ImageOrder(toPlanes: true, channels: x.shape[1]), [x], shape: shape)
+    }
     return apply(FlattenSequence(steps: x.shape[1], width: x.shape[2]), [x], shape: shape)
   }
 }

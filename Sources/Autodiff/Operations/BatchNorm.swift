@@ -1,0 +1,164 @@
+extension Graph {
+  /// Each channel with mean 0 and variance 1 over the batch, times a weight, plus a bias, both [channels]; evaluation
+  /// plans use the running statistics instead. x: [batch, channels] or [batch, channels, height, width];
+  /// the running mean and variance are buffers [channels], `batches` is a counter.
+  /// Reference: Ioffe, Szegedy 2015; PyTorch's BatchNorm2d.
+  public mutating func batchNorm(
+    _ x: Node, weight: Node, bias: Node, runningMean: Node, runningVariance: Node, batches: Node,
+    epsilon: Double = 1e-5, momentum: Double = 0.1
+  ) throws(GraphError) -> Node {
+    let name = "batch_norm"
+    try requireFloats(x, name)
+    guard x.shape.count == 2 || x.shape.count == 4 else {
+      throw GraphError(
+        name,
+        "expected shape [batch, channels] or [batch, channels, height, width], got \(x.shape)")
+    }
+    let channels = x.shape[1]
+    for (what, node) in [("weight", weight), ("bias", bias)] {
+      guard case .parameter = values[node.value].origin, node.shape == [channels] else {
+        throw GraphError(name, "expected a \(what) of shape [\(channels)], got \(node.shape)")
+      }
+    }
+    for (what, node) in [("mean", runningMean), ("variance", runningVariance)] {
+      guard case .buffer = values[node.value].origin, node.shape == [channels] else {
+        throw GraphError(name, "expected a running \(what) of shape [\(channels)], got \(node.shape)")
+      }
+    }
+    guard case .buffer = values[batches.value].origin, batches.shape.isEmpty else {
+      throw GraphError(name, "expected a counter of batches, got shape \(batches.shape)")
+    }
+    guard epsilon >= 0, momentum >= 0, momentum <= 1 else {
+      throw GraphError(
+        name, "eps must be at least 0 and momentum from 0 to 1, got \(epsilon) and \(momentum)")
+    }
+    let x = try pixelRows(x, name)
+    let operation = BatchNorm(epsilon: Float(epsilon), momentum: Float(momentum))
+    let y = apply(
+      operation, [x, weight, bias, runningMean, runningVariance, batches], shape: x.shape)
+    // Mean, inverse deviation, scale and shift of each channel, for the backward pass.
+    let saved = add(Value(origin: .computed, rows: 4, columns: channels))
+    steps[steps.count - 1].outputs.append(saved)
+    return y
+  }
+}
+
+/// y = x * scale + shift for each channel, then perhaps max(., 0). Outputs y and the statistics of the batch. Backward
+/// needs the input, the weight and the statistics, and y where a ReLU was fused.
+struct BatchNorm: Operation {
+  let name = "batch_norm"
+  let epsilon: Float
+  let momentum: Float
+  var isTraining = true
+  var rectifies = false
+
+  /// Rows whose sums are taken together: a constant, so that threads cannot change a result.
+  static func chunk(_ x: Value) -> Int { max(32, min(1024, 16_384 / x.stride)) }
+
+  func differentiate(_ step: Step, _ dy: Int?, _ gradients: inout Differentiation) throws(GraphError) {
+    guard let dy else { return }
+    let (x, weight, bias) = (step.inputs[0], step.inputs[1], step.inputs[2])
+    guard gradients.program.values[x].rows > 1 else {
+      throw GraphError(name, "expected more than 1 value per channel in training, got a batch of 1")
+    }
+    gradients.contribute(
+      to: [weight, bias] + (gradients.isWanted(x) ? [x] : []), BatchNormGradient(),
+      [dy, x, step.outputs[1], weight])
+  }
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    let x = emitter.values[step.inputs[0]]
+    let chunk = Self.chunk(x)
+    let (weight, bias) = (step.inputs[1], step.inputs[2])
+    let (mean, variance, batches) = (step.inputs[3], step.inputs[4], step.inputs[5])
+    let coefficients: Int
+    let offset: Int
+    if isTraining {
+      let moments = emitter.temporary(rows: (x.rows + chunk - 1) / chunk, columns: 2 * x.stride)
+      emitter.rows(.batchMoments, [step.inputs[0], moments], x, chunk)
+      emitter.add(
+        Instruction(
+          .batchStatistics, [moments, weight, bias, step.outputs[1], mean, variance, batches],
+          sizes: [x.rows, chunk, x.stride], numbers: [epsilon, momentum]))
+      (coefficients, offset) = (step.outputs[1], 2 * x.stride)
+    } else {
+      (coefficients, offset) = (emitter.temporary(rows: 2, columns: x.columns), 0)
+      emitter.add(
+        Instruction(
+          .batchCoefficients, [weight, bias, mean, variance, coefficients], sizes: [x.stride],
+          numbers: [epsilon]))
+    }
+    emitter.rows(
+      .batchNormalize, [step.inputs[0], coefficients, step.outputs[0]], x, chunk, [offset, rectifies ? 1 : 0])
+  }
+
+  /// Evaluation: the running statistics instead of the batch's.
+  static func useRunningStatistics(_ program: inout Program) {
+    for index in program.steps.indices {
+      guard var operation = program.steps[index].operation as? BatchNorm else { continue }
+      operation.isTraining = false
+      program.steps[index].operation = operation
+    }
+  }
+
+  /// batch_norm, relu -> one step, and their gradients -> one step.
+  static func fuse(_ program: inout Program) {
+    for index in program.steps.indices {
+      guard var norm = program.steps[index].operation as? BatchNorm, !norm.rectifies,
+        let reader = program.onlyReader(of: program.steps[index].outputs[0]),
+        program.steps[reader].operation is Relu
+      else { continue }
+      norm.rectifies = true
+      program.steps[index].operation = norm
+      program.steps[index].outputs[0] = program.steps[reader].outputs[0]
+      program.steps[reader] = Step(Nothing(), inputs: [], outputs: [])
+    }
+    for index in program.steps.indices {
+      guard program.steps[index].operation is ReluGradient,
+        let reader = program.onlyReader(of: program.steps[index].outputs[0]),
+        program.steps[reader].operation is BatchNormGradient, program.steps[reader].inputs.count == 4
+      else { continue }
+      let (dy, y) = (program.steps[index].inputs[0], program.steps[index].inputs[1])
+      program.steps[reader].inputs[0] = dy
+      program.steps[reader].inputs.append(y)
+      program.steps[index] = Step(Nothing(), inputs: [], outputs: [])
+    }
+  }
+}
+
+/// Reads dy, x, the statistics, the weight, and y where a ReLU's gradient was fused; makes the gradients of weight and
+/// bias, and that of x where it is wanted.
+struct BatchNormGradient: Operation {
+  let name = "batch_norm gradient"
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    let x = emitter.values[step.inputs[1]]
+    let chunk = BatchNorm.chunk(x)
+    let chunks = (x.rows + chunk - 1) / chunk
+    let (dy, saved, weight) = (step.inputs[0], step.inputs[2], step.inputs[3])
+    let y = Array(step.inputs.dropFirst(4))
+    let sums = emitter.temporary(rows: chunks, columns: 2 * x.stride)
+    let coefficients = emitter.temporary(rows: 3, columns: x.columns)
+    emitter.rows(.batchGradientSums, [dy, step.inputs[1], saved, sums] + y, x, chunk)
+    emitter.add(
+      Instruction(
+        .batchGradientCombine, [sums, weight, saved, step.outputs[0], step.outputs[1], coefficients],
+        sizes: [x.rows, chunks, x.stride]))
+    if step.outputs.count > 2 {
+      emitter.rows(
+        .batchGradient, [dy, step.inputs[1], saved, coefficients, step.outputs[2]] + y, x, chunk)
+    }
+  }
+}
+
+extension Emitter {
+  /// A pass over rows in chunks of a constant size.
+  fileprivate mutating func rows(
+    _ opcode: Opcode, _ operands: [Int], _ x: Value, _ chunk: Int, _ sizes: [Int] = []
+  ) {
+    add(
+      Instruction(
+        opcode, operands, sizes: [x.stride, chunk] + sizes,
+        split: Split(x.rows, unit: chunk, nanoseconds: x.floats / 8)))
+  }
+}

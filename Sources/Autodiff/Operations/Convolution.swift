@@ -1,0 +1,133 @@
+import Kernels
+
+extension Graph {
+  /// The cross-correlation of images [batch, in, height, width] with a weight [out, in, height, width], plus a bias
+  /// [out]. Reference: PyTorch's Conv2d.
+  public mutating func convolution(
+    _ x: Node, weight: Node, bias: Node?, stride: (height: Int, width: Int) = (1, 1),
+    padding: (height: Int, width: Int) = (0, 0)
+  ) throws(GraphError) -> Node {
+    let name = "conv2d"
+    try requireFloats(x, name)
+    guard weight.shape.count == 4, case .parameter = values[weight.value].origin else {
+      throw GraphError(name, "expected a weight of shape [out, in, height, width], got \(weight.shape)")
+    }
+    let window = ImageWindow(kernel: (weight.shape[2], weight.shape[3]), stride: stride, padding: padding)
+    let shape = try WindowShape(x, window, name)
+    guard weight.shape[1] == shape.channels else {
+      throw GraphError(
+        name, "expected images of shape [\(batch), \(weight.shape[1]), height, width], got \(x.shape)")
+    }
+    if let bias {
+      guard bias.shape == [weight.shape[0]], case .parameter = values[bias.value].origin else {
+        throw GraphError(name, "expected a bias of shape [\(weight.shape[0])], got \(bias.shape)")
+      }
+    }
+    // Of a batch as it is fed a convolution reads the planes where they are; its gradient is never wanted.
+    let x = values[x.value].origin == .input ? x : try pixelRows(x, name)
+    return apply(
+      Convolution(shape: shape), [x, weight] + (bias.map { [$0] } ?? []),
+      shape: [x.shape[0], weight.shape[0], shape.outHeight, shape.outWidth],
+      rows: x.shape[0] * shape.outPixels)
+  }
+}
+
+/// y = activation(patches of x times W + b) with W as stored, [height * width * in, out]: the patches of a few hundred
+/// output pixels at a time are copied together and multiplied. Backward needs the input and the weight.
+struct Convolution: Operation {
+  let name = "conv2d"
+  let shape: WindowShape
+  var rectifies = false
+
+  /// Output pixels whose patches are together in a thread's scratch: some 256 KiB of them, whole tiles of a product.
+  var chunk: Int { max(4, min(20, 65_536 / shape.inner / 12)) * 12 }
+
+  func differentiate(_ step: Step, _ dy: Int?, _ gradients: inout Differentiation) throws(GraphError) {
+    guard let dy else { return }
+    let (x, weight) = (step.inputs[0], step.inputs[1])
+    gradients.contribute(
+      to: Array(step.inputs.dropFirst()), ConvolutionWeightGradient(forward: self), [x, dy])
+    if gradients.isWanted(x) {
+      gradients.contribute(to: x, ConvolutionInputGradient(forward: self), [dy, weight])
+    }
+  }
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    let (x, y) = (emitter.values[step.inputs[0]], emitter.values[step.outputs[0]])
+    let epilogue: ProductEpilogue = step.inputs.count < 3 ? .plain : rectifies ? .biasRelu : .bias
+    emitter.add(
+      Instruction(
+        .convolution, [step.inputs[0], step.inputs[1], step.outputs[0]] + step.inputs.dropFirst(2),
+        sizes: [y.columns, chunk, epilogue.rawValue], geometry: shape.geometry(x, outStride: y.stride),
+        split: Split(y.rows, unit: chunk, nanoseconds: nanoseconds(y)), scratch: scratch))
+    // Without bias an activation is a pass of its own.
+    if step.inputs.count < 3, rectifies { emitter.elementwise(.relu, [step.outputs[0], step.outputs[0]]) }
+  }
+
+  /// Floats of scratch: a product's own, and the patches of a chunk.
+  var scratch: Int { Command.patchScratch + chunk * padded(shape.inner) + 16 }
+
+  func nanoseconds(_ y: Value) -> Int { y.rows * y.columns * shape.inner / 50 }
+
+  /// conv2d with bias, relu -> one step, where nobody else reads what is between.
+  static func fuse(_ program: inout Program) {
+    for index in program.steps.indices {
+      guard var convolution = program.steps[index].operation as? Convolution, !convolution.rectifies,
+        program.steps[index].inputs.count > 2,
+        let reader = program.onlyReader(of: program.steps[index].outputs[0]),
+        program.steps[reader].operation is Relu
+      else { continue }
+      convolution.rectifies = true
+      program.steps[index].operation = convolution
+      program.steps[index].outputs = program.steps[reader].outputs
+      program.steps[reader] = Step(Nothing(), inputs: [], outputs: [])
+    }
+  }
+}
+
+/// dW = patches of x, transposed, times dy, and db = the sum of dy. Reads x and dy. The images are cut into a constant
+/// number of groups, whose sums are added in their order.
+struct ConvolutionWeightGradient: Operation {
+  let name = "conv2d weight gradient"
+  let forward: Convolution
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    let (x, dy) = (emitter.values[step.inputs[0]], emitter.values[step.inputs[1]])
+    let images = dy.rows / forward.shape.outPixels
+    let weights = forward.shape.inner * dy.stride
+    let groups = min(images, weights > 1 << 16 ? 4 : 8)
+    // The bias' sums follow the weights'.
+    let partials = emitter.temporary(rows: groups, columns: weights + dy.stride)
+    emitter.add(
+      Instruction(
+        .convolutionWeightGradient, [step.inputs[0], step.inputs[1], partials],
+        sizes: [dy.columns, forward.chunk, images, groups],
+        geometry: forward.shape.geometry(x, outStride: dy.stride),
+        split: Split(groups, unit: 1, nanoseconds: forward.nanoseconds(dy)),
+        scratch: forward.scratch + dy.stride))
+    for (index, (first, count)) in [(0, weights), (weights, dy.stride)].prefix(step.outputs.count)
+      .enumerated()
+    {
+      emitter.add(
+        Instruction(
+          .sumPartials, [partials, step.outputs[index]], sizes: [groups, weights + dy.stride, first],
+          split: Split(count, unit: 1024, nanoseconds: count * groups / 16)))
+    }
+  }
+}
+
+/// dx = dy W^T, each number added to the pixel it came from. Reads dy and W.
+struct ConvolutionInputGradient: Operation {
+  let name = "conv2d input gradient"
+  let forward: Convolution
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    let (dy, dx) = (emitter.values[step.inputs[0]], emitter.values[step.outputs[0]])
+    emitter.add(
+      Instruction(
+        .convolutionInputGradient, [step.inputs[0], step.inputs[1], step.outputs[0]],
+        sizes: [dy.columns, forward.chunk], geometry: forward.shape.geometry(dx, outStride: dy.stride),
+        split: Split(dy.rows / forward.shape.outPixels, unit: 1, nanoseconds: forward.nanoseconds(dy)),
+        scratch: forward.scratch))
+  }
+}
