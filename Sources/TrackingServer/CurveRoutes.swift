@@ -35,9 +35,10 @@ func curveEndpoints(_ context: Context) -> [Endpoint] {
     Endpoint(
       method: .get, pattern: "/api/v1/curves", permission: .read, summary: "The same metric of many runs.",
       query: [
-        .init(name: "key", schema: ["type": "string"], meaning: "The metric."),
+        .init(name: "key", schema: ["type": "string"], meaning: "The metric.", isRequired: true),
         .init(
-          name: "run", schema: ["type": "string"], meaning: "A run id; up to 100 of them.", repeats: true),
+          name: "run", schema: ["type": "string"], meaning: "A run id; up to 100 of them.", repeats: true,
+          isRequired: true),
         .maxPoints,
       ] + steps, answer: .json("Curves"), failures: [404]
     ) { request in

@@ -24,6 +24,7 @@ struct Endpoint: Sendable {
     var schema: JSON
     var meaning: String
     var repeats = false
+    var isRequired = false
   }
 
   struct Answer: Sendable {

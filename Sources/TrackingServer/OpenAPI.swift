@@ -31,10 +31,10 @@ private func operation(_ endpoint: Endpoint) -> JSON {
     ]
   }
   for parameter in endpoint.query {
-    let schema: JSON = parameter.repeats ? ["type": "array", "items": parameter.schema] : parameter.schema
+    let list: JSON = ["type": "array", "items": parameter.schema, "minItems": parameter.isRequired ? 1 : 0]
     parameters.append([
-      "name": .string(parameter.name), "in": "query", "description": .string(parameter.meaning),
-      "schema": schema,
+      "name": .string(parameter.name), "in": "query", "required": .bool(parameter.isRequired),
+      "description": .string(parameter.meaning), "schema": parameter.repeats ? list : parameter.schema,
     ])
   }
   var operation: JSONObject = ["summary": .string(endpoint.summary), "parameters": .array(parameters)]
