@@ -42,6 +42,8 @@ extension Store {
     }
     damage += try connection.damagedMetrics()
     damage += try connection.damagedCheckpoints()
+    let files = ArtifactFiles(folder: Folder(path: folder).artifacts, isDurable: false)
+    damage += try connection.damagedArtifacts(files)
     return damage
   }
 

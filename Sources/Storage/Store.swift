@@ -2,7 +2,7 @@
 //
 // What lives here: everything that is kept. `Core/` is the machine (connection, writer thread, reader pool,
 // housekeeping), `Migrations/` the schema, `Metrics/` the time series, `Resources/` one file a resource with
-// its SQL and its functions. What does not: JSON (a spec is text here), HTTP, training, artifacts' bytes.
+// its SQL and its functions, `Artifacts/` files by path. What does not: JSON (a spec is text here), HTTP, training.
 //
 // A resource's functions are on `Connection`, so that several of them can be one transaction:
 //     try store.write { try $0.logParams(params, run: uid); try $0.append(batch, run: uid) }
@@ -38,6 +38,8 @@ public final class Store: Sendable {
   }
 
   let folder: Folder
+  /// Acknowledged writes survive power loss.
+  let isDurable: Bool
   let writer: Writer
   private let readers: Readers
   private let lock: Int32
@@ -69,6 +71,7 @@ public final class Store: Sendable {
   ) throws {
     self.folder = folder
     self.lock = lock
+    isDurable = durability == .full
     let connection = try Connection(path: folder.database, role: .writer)
     // A store of a newer program must not be touched, not even by a pragma.
     let version = try Migrations.version(of: connection, known: migrations)
@@ -82,6 +85,7 @@ public final class Store: Sendable {
     connection.memory.unfolded = try connection.unfoldedRuns()
     readers = try Readers(path: folder.database, durability: durability)
     writer = try Writer(connection: connection, maintenance: Maintenance(limits: limits))
+    try? cleanArtifacts(now: wallMilliseconds())
   }
 
   deinit { close() }

@@ -282,6 +282,8 @@ extension Store {
   /// (`.deleted`) and the call may be repeated. Throws `.notFound`.
   public func deleteRun(_ uid: String) throws {
     try write { try $0.setRun(uid, lifecycle: .deleted) }
+    let run = try read { try $0.run(uid, withMetrics: false) }
+    if let folder = run?.artifactFolder { try deleteArtifacts(folder) }
     while try write({ try $0.deleteSlice(ofRun: uid) }) {}
   }
 }

@@ -79,7 +79,8 @@ struct MLflowRoute: Sendable {
     let handler = handler
     return prefixes.flatMap { prefix in
       versions.map { version in
-        HTTPRoute(method, "\(prefix)/\(version)/\(path)", permission, bodyLimit: bodyLimit) { request in
+        let place = version.isEmpty ? prefix : "\(prefix)/\(version)"
+        return HTTPRoute(method, "\(place)/\(path)", permission, bodyLimit: bodyLimit) { request in
           do { return try handler(request) } catch let error as StoreError { throw translated(error) }
         }
       }
@@ -91,7 +92,7 @@ struct MLflowRoute: Sendable {
 func mlflowRoutes(_ context: Context) -> [HTTPRoute] {
   let calls: [[MLflowRoute]] = [
     experimentRoutes(context), mlflowRunRoutes(context), loggingRoutes(context), historyRoutes(context),
-    probeRoutes(context),
+    artifactRoutes(context), probeRoutes(context),
   ]
   return calls.flatMap { $0 }.flatMap(\.routes)
 }
