@@ -3,9 +3,12 @@
 // This file is the entry: it puts the view that the address names into the page, keeps the connection to the server,
 // and says when that is gone. Around it:
 //   api.js      calls, errors, the token, the event stream          store.js    the one state; the address; live events
-//   board.js    a board of charts for some runs, fetching, live     chart.js    one chart on two canvases
-//   caption.js  what a chart says in words                          pointer.js  what pointer and keys do on it
-//   series.js   one curve; scale.js axes; tip.js the tooltip        table.js    a table that is updated in place
+//   board.js    a board of charts for some runs, fetching, live     chart.js    one chart on stacked canvases
+//   look.js     how curves are looked at: choices, defaults         controls.js the bar over the charts
+//   paint.js    drawing curves; overlay.js what follows the pointer pointer.js  what pointer, fingers and keys do
+//   series.js   one curve; group.js several as one; scale.js axes   caption.js  what a chart says in words
+//   tip.js      the tooltip; strip.js the values at pins            cardmenu.js what a card offers; figure.js pictures
+//   keys.js     keys, the palette that finds; menu.js menus         table.js    a table that is updated in place
 //   dom.js      making elements; format.js numbers and text         parts.js    pieces that views share
 //   views/      one module a page
 // A new page is a module in views/ with `mount(root)`, which gives back how to take it away, one row in VIEWS and one

@@ -1,39 +1,46 @@
-// The line chart: two stacked canvases, the plot below (grid, bands, lines) and the overlay above (crosshair, dots,
-// zoom box), so that following the pointer never redraws a curve. What the pointer and keys do is in pointer.js.
+// The line chart: stacked canvases, the grid below, the plot (bands, lines) on it and the overlay (crosshair, dots, pins,
+// zoom box) on top, so that following the pointer never redraws a curve. What is drawn is in paint.js and overlay.js,
+// what the pointer and keys do in pointer.js, and what a card offers beside its curves in cardmenu.js.
 //
-// For tests and for readers of the page: the card carries data-key, data-points (points of all its lines) and
-// data-runs, and the overlay's label says the same in words.
+// For tests and for readers of the page: the card carries data-key, data-points (points of all its lines), data-runs and
+// data-x (the range of x that is seen), and the overlay's label says the same in words.
 
 import { caption } from "./caption.js";
-import { button, h, put, setText } from "./dom.js";
+import { button, h, setText } from "./dom.js";
 import * as format from "./format.js";
+import { gather, groupsOf } from "./group.js";
+import { pinsOf, rangeText } from "./look.js";
+import { FONT, isShown, paintGrid, paintTrace, windowOf } from "./paint.js";
+import { paintOverlay } from "./overlay.js";
 import { colour } from "./palette.js";
 import { followPointer } from "./pointer.js";
-import { linearTicks, logTicks, padded, scale, stepTicks, timeTicks } from "./scale.js";
-import { lower, nearest, upper } from "./series.js";
-import { hideTip, showTip } from "./tip.js";
+import { linearTicks, logTicks, padded, quantile, scale, stepTicks, timeTicks } from "./scale.js";
+import { lower, nearest, smoothingUnit } from "./series.js";
+import { hideTip } from "./tip.js";
 
 const FRAME = 100; // live data is drawn at most ten times a second
-const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+const EASE = 120; // ms in which the range of y follows live data
+const KEPT = 0.02; // a range of y that is right within this share of its height stays
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
- * A card with one chart. `lines` is a list of `{id, name, slot, live, series, newest()}`, `look` is
- * `{smooth, log, axis}`. Dispatches `zoom` `{x}` and `hover` `{x, id}` (null: away).
+ * A card with one chart. `lines` is a list of `{id, name, slot, live, params, series, warp, newest()}`, `look` what
+ * `lookOf` gives. `host` is told what the reader does: `pointAt`, `zoomed`, `back`, `fit`, `own`, `pinned`, `selected`,
+ * `solo`, `menu`, `turn`.
  */
-export class LineChart extends EventTarget {
-  constructor(title) {
-    super();
+export class LineChart {
+  constructor(key, title, host) {
+    this.key = key;
     this.title = title;
+    this.host = host;
     this.lines = [];
     this.details = new Map(); // finer curves for the zoomed range, by run
-    this.look = { smooth: 0, log: false, axis: "step" };
-    this.ownLog = null; // this card's own choice of a log axis, over the common one
-    this.zoom = { x: null, y: null };
-    this.past = [];
+    this.look = null;
     this.pointer = null; // {x, y} in pixels, over this card
     this.linked = null; // {x, id}: what another card, or the table, points at
     this.box = null;
-    this.visible = true;
+    this.visible = false;
+    this.edge = null; // where the curves ended when the range of x was chosen
     this.drawnAt = -Infinity;
     this.timer = 0;
     this.build();
@@ -43,25 +50,31 @@ export class LineChart extends EventTarget {
   }
 
   build() {
-    this.plot = h("canvas", { class: "plot", "aria-hidden": "true" });
+    const layer = (name) => h("canvas", { class: name, "aria-hidden": "true" });
+    this.grid = layer("grid");
+    this.plot = layer("plot");
     this.overlay = h("canvas", { class: "overlay", tabindex: "0", role: "img" });
-    this.holder = h("div", { class: "canvases" }, this.plot, this.overlay);
+    this.ends = h("div", { class: "ends", "aria-hidden": "true" });
+    this.hint = h("p", { class: "gesture", role: "status" });
+    this.holder = h("div", { class: "canvases" }, this.grid, this.plot, this.ends, this.overlay, this.hint);
     this.newest = h("span", { class: "newest" });
-    this.fitButton = button("mini", "Fit", () => this.fit(), { title: "Show all (double click, or 0)", hidden: true });
-    this.logButton = button("mini", "log", () => this.toggleLog(), { title: "Logarithmic y axis (l)" });
+    this.ownMark = h("i", { class: "own", role: "img", hidden: true, title: "This chart differs from the others",
+      "aria-label": "This chart differs from the others" });
+    this.fitButton = button("mini", "Fit", () => this.host.fit(this), { title: "Show all (double click, or 0)", hidden: true });
+    this.logButton = button("mini", "log", () => this.host.own(this, { log: !this.look.log }),
+      { title: "Logarithmic y axis (l)" });
+    this.moreButton = button("mini", "⋯", () => this.host.menu(this, this.moreButton), { "aria-haspopup": "menu",
+      "aria-label": `More for ${format.visible(this.title)}` });
     this.bigButton = button("mini", "⤢", () => this.toggleBig(), { title: "Full window (f)", "aria-pressed": "false",
-      "aria-label": `Show ${this.title} in the full window` });
+      "aria-label": `Show ${format.visible(this.title)} in the full window` });
+    this.strip = h("div", { class: "strip", hidden: true });
     this.note = h("p", { class: "note" });
     this.element = h(
-      "figure", { class: "card chart", "data-key": this.title },
-      h("figcaption", {}, h("h4", { title: this.title }, this.title), this.newest,
-        this.fitButton, this.logButton, this.bigButton),
-      this.holder, this.note,
+      "figure", { class: "card chart", "data-key": this.key, tabindex: "-1" },
+      h("figcaption", {}, h("h4", { title: this.title }, this.title), this.ownMark, this.newest,
+        this.fitButton, this.logButton, this.moreButton, this.bigButton),
+      this.holder, this.strip, this.note,
     );
-  }
-
-  get log() {
-    return this.ownLog ?? this.look.log;
   }
 
   setLines(lines) {
@@ -71,12 +84,15 @@ export class LineChart extends EventTarget {
   }
 
   setLook(look) {
-    if (look.axis !== this.look.axis) {
-      this.zoom = { x: null, y: null };
-      this.past = [];
-      this.details.clear();
-    }
+    const before = this.look;
     this.look = look;
+    if (rangeText(before?.x) !== rangeText(look.x)) {
+      this.edge = null;
+      if (!look.x) this.details.clear();
+    }
+    if (before?.axis !== look.axis) this.details.clear();
+    this.logButton.setAttribute("aria-pressed", String(look.log));
+    this.ownMark.hidden = !look.own;
     this.describe();
     this.draw();
   }
@@ -87,7 +103,7 @@ export class LineChart extends EventTarget {
     this.timer = setTimeout(() => {
       this.timer = 0;
       this.describe();
-      this.draw();
+      this.draw(!calm.matches);
     }, Math.max(0, this.drawnAt + FRAME - performance.now()));
   }
 
@@ -96,11 +112,8 @@ export class LineChart extends EventTarget {
     if (visible) this.refresh();
   }
 
-  toggleLog() {
-    this.ownLog = !this.log;
-    this.zoom.y = null;
-    this.describe();
-    this.draw();
+  get isBig() {
+    return this.element.classList.contains("big");
   }
 
   toggleBig() {
@@ -108,25 +121,16 @@ export class LineChart extends EventTarget {
     this.bigButton.setAttribute("aria-pressed", String(big));
     this.bigButton.textContent = big ? "✕" : "⤢";
     document.documentElement.classList.toggle("has-big", big);
-    this.overlay.focus();
-  }
-
-  /** Goes to a range (null: all of it); `remember` for the way back. */
-  zoomTo(zoom, remember = true) {
-    if (remember) this.past.push(this.zoom);
-    this.zoom = zoom;
-    if (!zoom.x) this.details.clear();
+    this.element.focus({ preventScroll: true });
     this.draw();
-    this.dispatchEvent(new CustomEvent("zoom", { detail: { x: zoom.x } }));
+    this.host.sized(this);
   }
 
-  fit() {
-    this.zoomTo({ x: null, y: null });
-    this.past = [];
-  }
-
-  back() {
-    if (this.past.length) this.zoomTo(this.past.pop(), false);
+  /** Says in a line over the chart, for three seconds, what a gesture would have done. */
+  say(text) {
+    setText(this.hint, text);
+    clearTimeout(this.hintTimer);
+    this.hintTimer = setTimeout(() => setText(this.hint, ""), 3000);
   }
 
   /** What the card says about itself, in words. */
@@ -134,80 +138,168 @@ export class LineChart extends EventTarget {
     const drawn = this.lines.filter((line) => line.series);
     const points = drawn.reduce((sum, line) => sum + line.series.count, 0);
     const runs = `${drawn.length} ${drawn.length === 1 ? "run" : "runs"}`;
+    const seen = this.look?.x ? `, ${this.xText(this.look.x[0])} to ${this.xText(this.look.x[1])} shown` : "";
     this.element.dataset.points = String(points);
     this.element.dataset.runs = String(drawn.length);
     this.overlay.setAttribute("aria-label",
-      `${format.visible(this.title)}: ${format.count(points)} points in ${runs}; arrow keys read values`);
+      `${format.visible(this.title)}: ${format.count(points)} points in ${runs}${seen}; arrow keys read values`);
     setText(this.newest, drawn.length === 1 ? format.value(drawn[0].newest()) : "");
-    this.logButton.setAttribute("aria-pressed", String(this.log));
-    setText(this.note, caption(this.lines, this.log));
   }
 
   // --- geometry
 
-  /** Each line with what is drawn of it: its x values, shown y values, raw ones, and their bounds. */
+  /** What is drawn: for each line, or group of lines, its x values, shown y values, raw ones, and their bounds. */
   traces() {
-    const weight = this.look.smooth;
-    return this.lines.filter((line) => line.series?.steps.length).map((line) => {
-      const series = (this.zoom.x && this.details.get(line.id)) || line.series;
-      return { line, series, x: series.xs(this.look.axis), y: series.smoothed(weight), raw: series.values };
+    const held = this.lines.filter((line) => line.series?.steps.length);
+    this.unit = smoothingUnit(held.map((line) => line.series));
+    const traces = held.map((line) => this.trace(line)).filter((trace) => trace.x.some(Number.isFinite));
+    return this.look.group ? this.gathered(traces) : traces;
+  }
+
+  trace(line) {
+    const { axis, smooth } = this.look;
+    const series = this.details.get(line.id) ?? line.series;
+    const x = series.xs(axis, line.warp);
+    const along = ({ steps, times }) => axis === "step" ? steps : axis === "time" ? times
+      : axis === "relative" ? times.map((t) => t - series.times[0]) : steps.map(line.warp ?? (() => NaN));
+    return {
+      line, series, x, y: series.smoothed(smooth, this.unit), raw: series.values, low: series.low, high: series.high,
+      rises: isRising(x), old: series.old.map((piece) => ({ x: along(piece), y: piece.values })),
+      resumed: series.resumed.map((step) => x[lower(series.steps, step)]),
+    };
+  }
+
+  /** The traces of runs that agree, each group as one. */
+  gathered(traces) {
+    const { group, stat, band } = this.look;
+    const byLine = new Map(traces.map((trace) => [trace.line, trace]));
+    return groupsOf([...byLine.keys()], group.split(",")).map(({ name, lines }) => {
+      const members = lines.map((line) => byLine.get(line)).filter((trace) => trace.rises)
+        .map((trace) => ({ x: trace.x, y: trace.y, low: trace.low ?? trace.y, high: trace.high ?? trace.y }));
+      const made = gather(members, stat, band);
+      return {
+        ...made, raw: made.y, rises: true, old: [], resumed: [],
+        line: { ...lines[0], id: `group ${name}`, name: `${name} (${lines.length})`, members: lines.map((line) => line.id) },
+        series: { steps: made.x, times: [], values: made.y, low: made.low, high: made.high },
+      };
     });
   }
 
-  ranges(traces) {
-    let x = this.zoom.x;
-    if (!x) {
-      let low = Infinity;
-      let high = -Infinity;
-      for (const trace of traces) {
-        low = Math.min(low, trace.x[0]);
-        high = Math.max(high, trace.x.at(-1));
-      }
-      // Steps count from 0: a curve that starts near it is shown from there, so that cards agree.
-      if (this.look.axis === "step" && low > 0 && low < high / 4) low = 0;
-      x = low < high ? [low, high] : low === high ? [low - 1, high + 1] : [0, 1];
-    }
-    let y = this.zoom.y;
-    if (!y) {
-      let low = Infinity;
-      let high = -Infinity;
-      for (const { x: xs, series } of traces) {
-        const to = Math.min(xs.length, upper(xs, x[1]) + 1);
-        for (let i = Math.max(0, lower(xs, x[0]) - 1); i < to; i += 1) {
-          const a = series.low ? series.low[i] : series.values[i];
-          const b = series.high ? series.high[i] : series.values[i];
-          if (Number.isFinite(a) && a < low && (!this.log || a > 0)) low = a;
-          if (Number.isFinite(b) && b > high && (!this.log || b > 0)) high = b;
-        }
-      }
-      if (this.log && low > high && high > 0) low = high;
-      y = padded(low, high, this.log);
-    }
-    return { x, y };
+  /** Where the curves end in x; NaN when there are none. */
+  end(traces) {
+    return traces.reduce((end, { x, rises }) => Math.max(Number.isNaN(end) ? -Infinity : end, rises ? x.at(-1) : Math.max(...x)), NaN);
   }
 
-  layout(traces) {
-    const width = this.holder.clientWidth;
-    const height = this.holder.clientHeight;
+  ranges(traces) {
+    const { log, logx, outliers, y } = this.look;
+    const x = this.xRange(traces, logx);
+    return { x, y: y && !(log && y[0] <= 0) ? y : this.host.sharedY(this) ?? this.yRange(traces, x, log, outliers) };
+  }
+
+  xRange(traces, logx) {
+    if (this.look.x) {
+      // Who looks at the right end follows it.
+      const [low, high] = this.look.x;
+      this.edge ??= this.end(traces);
+      const on = high >= this.edge ? Math.max(0, this.end(traces) - this.edge) : 0;
+      return logx && low <= 0 ? [Math.min(1, high / 1000), high + on] : [low + on, high + on];
+    }
+    let low = Infinity;
+    let high = -Infinity;
+    for (const { x, old } of traces) {
+      for (const xs of [x, ...old.map((piece) => piece.x)]) {
+        for (const at of xs) {
+          if (!Number.isFinite(at) || (logx && at <= 0)) continue;
+          if (at < low) low = at;
+          if (at > high) high = at;
+        }
+      }
+    }
+    if (low > high) return logx ? [1, 10] : [0, 1];
+    if (logx) return low < high ? [low, high] : [low / 2, high * 2];
+    // Steps count from 0: a curve that starts near it is shown from there, so that cards agree.
+    if (this.look.axis === "step" && low > 0 && low < high / 4) low = 0;
+    return low < high ? [low, high] : [low - 1, high + 1];
+  }
+
+  yRange(traces, x, log, outliers) {
+    let low = Infinity;
+    let high = -Infinity;
+    const all = [];
+    for (const trace of traces) {
+      const [from, to] = windowOf(trace, x);
+      for (let i = from; i < to; i += 1) {
+        for (const v of [trace.low ? trace.low[i] : trace.raw[i], trace.high ? trace.high[i] : trace.raw[i], trace.y[i]]) {
+          if (!Number.isFinite(v) || (log && v <= 0)) continue;
+          if (v < low) low = v;
+          if (v > high) high = v;
+        }
+        if (outliers && Number.isFinite(trace.raw[i]) && (!log || trace.raw[i] > 0)) all.push(trace.raw[i]);
+      }
+      for (const piece of trace.old) {
+        for (const v of piece.y) if (Number.isFinite(v) && (!log || v > 0)) [low, high] = [Math.min(low, v), Math.max(high, v)];
+      }
+    }
+    if (outliers && all.length > 4) {
+      all.sort((a, b) => a - b);
+      [low, high] = [quantile(all, 0.05), quantile(all, 0.95)];
+    }
+    return padded(low, high, log);
+  }
+
+  /** The range of y to draw now: live data moves it only when it must, and then gently. */
+  settled(target, ease) {
+    const now = this.at?.range.y;
+    if (!ease || !now || this.look.y || this.look.log || this.at.log) return target;
+    const height = now[1] - now[0];
+    const off = Math.max(Math.abs(target[0] - now[0]), Math.abs(target[1] - now[1])) / height;
+    if (off < KEPT) return now;
+    this.easing ??= { from: now, start: performance.now() };
+    const share = Math.min(1, (performance.now() - this.easing.start + 16) / EASE);
+    if (share < 1) requestAnimationFrame(() => this.easing && this.draw(true));
+    else {
+      this.easing = null;
+      return target;
+    }
+    return target.map((v, i) => this.easing.from[i] + (v - this.easing.from[i]) * share);
+  }
+
+  layout(traces, ease, width = this.holder.clientWidth, height = this.holder.clientHeight) {
+    const { log, logx } = this.look;
     const range = this.ranges(traces);
+    range.y = this.settled(range.y, ease);
     const rows = Math.max(2, Math.round(height / 46));
-    const yTicks = this.log ? logTicks(...range.y, rows) : linearTicks(...range.y, rows);
+    const yTicks = log ? logTicks(...range.y, rows) : linearTicks(...range.y, rows);
     const context = this.plot.getContext("2d");
     context.font = FONT;
     const labels = yTicks.map((tick) => context.measureText(tick.text).width);
     const area = { left: Math.ceil(Math.max(24, ...labels)) + 14, right: width - 12, top: 8, bottom: height - 24 };
     const columns = Math.max(2, Math.floor((area.right - area.left) / 84));
     return {
-      width, height, area, range, yTicks, xTicks: this.xTicks(range.x, columns),
-      sx: scale(range.x, [area.left, area.right]), sy: scale(range.y, [area.bottom, area.top], this.log),
+      width, height, area, range, log, logx, yTicks, xTicks: this.xTicks(range.x, columns), path: () => new Path2D(),
+      sx: scale(range.x, [area.left, area.right], logx), sy: scale(range.y, [area.bottom, area.top], log),
     };
   }
 
   xTicks([low, high], columns) {
-    if (this.look.axis === "step") return stepTicks(low, high, columns, format.si);
-    if (this.look.axis === "relative") return timeTicks(low, high, columns, (ms) => format.duration(ms / 1000) || "0");
-    const zone = -new Date(low).getTimezoneOffset() * 60000;
-    return timeTicks(low, high, columns, (ms) => format.clock(ms), zone);
+    const { axis, logx } = this.look;
+    if (logx) return logTicks(low, high, columns, (v) => (axis === "relative" ? format.duration(v / 1000) : format.si(v)));
+    if (axis === "step" || axis === "examples") return stepTicks(low, high, columns, format.si);
+    if (axis === "relative") return timeTicks(low, high, columns, (ms) => format.duration(ms / 1000) || "0");
+    if (axis === "time") {
+      const zone = -new Date(low).getTimezoneOffset() * 60000;
+      return timeTicks(low, high, columns, (ms) => format.clock(ms, high - low), zone);
+    }
+    return linearTicks(low, high, columns);
+  }
+
+  /** A place on the x axis in words. */
+  xText(x) {
+    const { axis } = this.look;
+    if (axis === "relative") return format.duration(x / 1000);
+    if (axis === "time") return format.date(x);
+    if (axis === "step" || axis === "examples") return `${axis === "step" ? "step" : "example"} ${format.count(x)}`;
+    return `${axis.replace("metric:", "")} ${format.value(x)}`;
   }
 
   // --- drawing
@@ -227,164 +319,63 @@ export class LineChart extends EventTarget {
     return context;
   }
 
-  draw() {
-    if (!this.holder.clientWidth || !this.visible) return;
+  /** Draws all; with `ease` the range of y goes gently to where the data wants it. */
+  draw(ease = false) {
+    if (!this.holder.clientWidth || !this.visible || !this.look) return;
+    if (!ease) this.easing = null;
     this.drawnAt = performance.now();
     const traces = this.traces();
-    this.at = this.layout(traces);
+    this.at = this.layout(traces, ease);
     this.drawn = traces;
-    this.fitButton.hidden = !this.zoom.x && !this.zoom.y;
+    this.fitButton.hidden = !this.look.x && !this.look.y;
+    this.element.dataset.x = rangeText(this.at.range.x);
+    paintGrid(this.prepare(this.grid), this.at, colour);
     const context = this.prepare(this.plot);
-    this.drawGrid(context);
     context.save();
-    const { area } = this.at;
-    context.beginPath();
-    context.rect(area.left - 1, area.top - 4, area.right - area.left + 10, area.bottom - area.top + 5);
-    context.clip();
-    const lit = this.lit();
-    const order = traces.slice().sort((a, b) => Number(a.line.id === lit) - Number(b.line.id === lit));
-    for (const trace of order) this.drawTrace(context, trace, lit !== null && trace.line.id !== lit);
+    clip(context, this.at);
+    for (const trace of this.inOrder(traces)) paintTrace(context, this.at, trace, colour, this.weightOf(trace.line));
     context.restore();
+    this.drawEnds(traces);
+    setText(this.note, caption(this.lines, this.look, traces, this.at));
+    this.host.described(this);
     this.drawOverlay();
   }
 
-  /** The run that the table or another card points at, when this card shows it. */
-  lit() {
-    const id = this.linked?.id ?? null;
-    return id !== null && this.lines.some((line) => line.id === id) ? id : null;
+  /** Ordinary lines first, then those that the reader has marked. */
+  inOrder(traces) {
+    const rank = ({ line }) => ["", "pinned", "base"].indexOf(this.weightOf(line));
+    return traces.slice().sort((a, b) => rank(a) - rank(b));
   }
 
-  drawGrid(context) {
-    const { area, sx, sy, xTicks, yTicks } = this.at;
-    context.font = FONT;
-    context.lineWidth = 1;
-    context.strokeStyle = colour("grid");
-    context.beginPath();
-    for (const tick of yTicks) {
-      const y = Math.round(sy(tick.at)) + 0.5;
-      context.moveTo(area.left, y);
-      context.lineTo(area.right, y);
-    }
-    context.stroke();
-    context.strokeStyle = colour("axis");
-    context.beginPath();
-    context.moveTo(area.left, area.bottom + 0.5);
-    context.lineTo(area.right, area.bottom + 0.5);
-    for (const tick of xTicks) {
-      const x = Math.round(sx(tick.at)) + 0.5;
-      context.moveTo(x, area.bottom + 1);
-      context.lineTo(x, area.bottom + 5);
-    }
-    context.stroke();
-    context.fillStyle = colour("quiet");
-    context.textAlign = "right";
-    context.textBaseline = "middle";
-    for (const tick of yTicks) context.fillText(tick.text, area.left - 8, sy(tick.at));
-    context.textBaseline = "top";
-    let free = -Infinity;
-    for (const tick of xTicks) {
-      const half = context.measureText(tick.text).width / 2;
-      const x = Math.min(sx(tick.at), area.right + 8 - half);
-      if (x - half < free) continue;
-      context.textAlign = "center";
-      context.fillText(tick.text, x, area.bottom + 9);
-      free = x + half + 10;
-    }
+  weightOf(line) {
+    return line.base ? "base" : line.pinned ? "pinned" : "";
   }
 
-  drawTrace(context, trace, faded) {
-    const { x, y, raw, series, line } = trace;
-    const { sx, sy, range, area } = this.at;
-    const ink = colour(`run-${line.slot}`);
-    const from = Math.max(0, lower(x, range.x[0]) - 1);
-    const to = Math.min(x.length, upper(x, range.x[1]) + 1);
-    const fade = faded ? 0.15 : 1;
-    context.strokeStyle = ink;
-    context.fillStyle = ink;
-    context.lineJoin = "round";
-    if (series.low) {
-      context.globalAlpha = 0.2 * fade;
-      context.fill(this.band(x, series, from, to));
-    }
-    const smoothed = y !== raw;
-    if (smoothed && !series.low) {
-      context.globalAlpha = 0.26 * fade;
-      context.lineWidth = 1;
-      context.stroke(this.path(x, raw, from, to));
-    }
-    context.globalAlpha = fade;
-    context.lineWidth = 1.75;
-    context.stroke(this.path(x, y, from, to));
-    this.drawMarks(context, x, y, from, to);
-    const end = y.length - 1;
-    if (line.live && Number.isFinite(y[end])) {
-      const [cx, cy] = [sx(x[end]), sy(y[end])];
-      if (cx <= area.right + 1) {
-        disc(context, cx, cy, 3);
-        context.globalAlpha = 0.22 * fade;
-        disc(context, cx, cy, 6.5);
-      }
-    }
-    context.globalAlpha = 1;
-  }
-
-  shown(v) {
-    return Number.isFinite(v) && (!this.log || v > 0);
-  }
-
-  path(x, y, from, to) {
-    const { sx, sy } = this.at;
-    const path = new Path2D();
-    let pen = false;
-    for (let i = from; i < to; i += 1) {
-      if (!this.shown(y[i])) {
-        pen = false;
-        continue;
-      }
-      if (pen) path.lineTo(sx(x[i]), sy(y[i]));
-      else path.moveTo(sx(x[i]), sy(y[i]));
-      pen = true;
-    }
-    return path;
-  }
-
-  band(x, series, from, to) {
-    const { sx, sy, range } = this.at;
-    const height = (v) => sy(this.log && v <= 0 ? range.y[0] : v);
-    const path = new Path2D();
-    let run = [];
-    const close = () => {
-      if (run.length > 1) {
-        path.moveTo(sx(x[run[0]]), height(series.high[run[0]]));
-        for (const i of run) path.lineTo(sx(x[i]), height(series.high[i]));
-        for (const i of run.reverse()) path.lineTo(sx(x[i]), height(series.low[i]));
-        path.closePath();
-      }
-      run = [];
-    };
-    for (let i = from; i < to; i += 1) {
-      if (Number.isFinite(series.low[i]) && Number.isFinite(series.high[i])) run.push(i);
-      else close();
-    }
-    close();
-    return path;
-  }
-
-  /** Lone points as discs; where values stop or begin again to be numbers, a triangle at the last height of one. */
-  drawMarks(context, x, y, from, to) {
+  /** The breathing dots at the ends of running curves; hollow when no point has come for three times the usual. */
+  drawEnds(traces) {
     const { sx, sy, area } = this.at;
-    let height = area.bottom - 5;
-    for (let i = from; i < to; i += 1) {
-      if (this.shown(y[i])) {
-        height = sy(y[i]);
-        if (!this.shown(y[i - 1]) && !this.shown(y[i + 1])) disc(context, sx(x[i]), height, 4);
-      } else if (!Number.isFinite(y[i]) && (Number.isFinite(y[i - 1] ?? 0) || Number.isFinite(y[i + 1] ?? 0))) {
-        triangle(context, sx(x[i]), height, y[i] !== -Infinity);
-      }
-    }
+    const dots = traces.filter(({ line, x, y }) => line.live && isShown(this.at, x.at(-1), y.at(-1)))
+      .map(({ line, series, x, y }) => ({ line, series, px: sx(x.at(-1)), py: sy(y.at(-1)) }))
+      .filter(({ px, py }) => px >= area.left && px <= area.right + 1 && py >= area.top - 4 && py <= area.bottom + 4);
+    while (this.ends.childElementCount > dots.length) this.ends.lastChild.remove();
+    while (this.ends.childElementCount < dots.length) this.ends.append(h("i"));
+    dots.forEach(({ line, series, px, py }, i) => {
+      const dot = this.ends.children[i];
+      dot.className = `end c${line.slot}${isStale(series) ? " stale" : ""}`;
+      dot.style.transform = `translate(${px.toFixed(1)}px, ${py.toFixed(1)}px)`;
+    });
   }
 
-  // --- overlay
+  /** Time goes on also when nothing comes: what is late is marked. */
+  tick() {
+    if (!this.visible || !this.at || !this.lines.some((line) => line.live)) return;
+    this.drawEnds(this.drawn);
+    setText(this.note, caption(this.lines, this.look, this.drawn, this.at));
+  }
+
+  drawOverlay() {
+    if (this.at && this.visible) paintOverlay(this);
+  }
 
   /** What the crosshair is at, in units of x: under the pointer here, or where another card has it. */
   cursor() {
@@ -392,117 +383,82 @@ export class LineChart extends EventTarget {
     return this.linked?.x ?? null;
   }
 
-  drawOverlay() {
-    if (!this.at) return;
-    const context = this.prepare(this.overlay);
-    const { area, sx, sy } = this.at;
-    if (this.box) this.drawBox(context);
-    const cursor = this.cursor();
-    if (cursor === null || this.box) return hideTip(this);
-    const hits = this.hits(cursor);
-    const anchor = hits.length ? hits[0].px : sx(cursor);
-    if (anchor < area.left - 1 || anchor > area.right + 1) return hideTip(this);
-    context.strokeStyle = colour("quiet");
-    context.globalAlpha = 0.6;
-    context.beginPath();
-    context.moveTo(Math.round(anchor) + 0.5, area.top);
-    context.lineTo(Math.round(anchor) + 0.5, area.bottom);
-    context.stroke();
-    context.globalAlpha = 1;
-    hits.forEach((hit, rank) => {
-      if (!this.shown(hit.y)) return;
-      const cy = sy(hit.y);
-      if (cy < area.top - 4 || cy > area.bottom + 4) return;
-      context.fillStyle = colour("card");
-      disc(context, hit.px, cy, rank === 0 && this.pointer ? 5.5 : 4.5);
-      context.fillStyle = colour(`run-${hit.line.slot}`);
-      disc(context, hit.px, cy, rank === 0 && this.pointer ? 4 : 3);
-    });
-    if (this.pointer) showTip(this, hits);
-    else hideTip(this);
+  /** The run that is lit: the one pointed at here or elsewhere, else the selected one, when this card shows it. */
+  lit(hits = null) {
+    const near = this.pointer && hits?.length && hits[0].distance < 28 ? hits[0].line.id : null;
+    const id = near ?? this.linked?.id ?? this.selected ?? null;
+    if (id === null || !this.drawn || this.drawn.length < 2) return null;
+    return this.drawn.find(({ line }) => line.id === id || line.members?.includes(id)) ?? null;
   }
 
-  /** The nearest point of each run, nearest in pixels first. */
-  hits(cursor) {
+  /** The nearest point of each run that has one about here, nearest in pixels first. */
+  hits(cursor, pointer = this.pointer) {
     const { sx, sy } = this.at;
     const here = sx(cursor);
-    const hits = this.drawn.map(({ line, series, x, y, raw }) => {
-      const i = nearest(x, cursor);
-      return { line, series, i, x: x[i], y: y[i], raw: raw[i], smoothed: y !== raw, px: sx(x[i]) };
-    });
-    for (const hit of hits) {
-      const dy = this.pointer && this.shown(hit.y) ? sy(hit.y) - this.pointer.y : 0;
+    const all = this.drawn.map((trace) => {
+      const i = trace.rises ? nearest(trace.x, cursor) : closest(trace.x, cursor);
+      const { line, series, x, y, raw } = trace;
+      return { line, series, trace, i, x: x[i], y: y[i], raw: raw[i], smoothed: y !== raw, px: sx(x[i]) };
+    }).filter((hit) => Number.isFinite(hit.px));
+    for (const hit of all) {
+      const dy = pointer && isShown(this.at, hit.x, hit.y) ? sy(hit.y) - pointer.y : 0;
       hit.distance = Math.hypot(hit.px - here, dy);
     }
-    return hits.sort((a, b) => a.distance - b.distance);
+    all.sort((a, b) => a.distance - b.distance);
+    return all.filter((hit) => Math.abs(hit.px - here) <= Math.max(14, Math.abs(all[0].px - here)));
   }
 
-  drawBox(context) {
-    const { area } = this.at;
-    const { left, right, top, bottom } = this.boxRange();
-    context.fillStyle = colour("accent");
-    context.globalAlpha = 0.14;
-    context.fillRect(left, top, right - left, bottom - top);
-    context.globalAlpha = 0.8;
-    context.strokeStyle = colour("accent");
-    context.strokeRect(Math.max(area.left, left) + 0.5, top + 0.5, right - left - 1, bottom - top - 1);
-    context.globalAlpha = 1;
-  }
-
-  /** The zoom box in pixels: only x when it is wider than tall by four to one, only y in the other case. */
-  boxRange() {
-    const { area } = this.at;
-    const { x0, y0, x1, y1 } = this.box;
-    const wide = Math.abs(x1 - x0);
-    const tall = Math.abs(y1 - y0);
-    const within = (v, low, high) => Math.min(high, Math.max(low, v));
-    const xOnly = wide > 4 * tall;
-    const yOnly = tall > 4 * wide;
-    return {
-      xOnly, yOnly, small: Math.max(wide, tall) < 4,
-      left: yOnly ? area.left : within(Math.min(x0, x1), area.left, area.right),
-      right: yOnly ? area.right : within(Math.max(x0, x1), area.left, area.right),
-      top: xOnly ? area.top : within(Math.min(y0, y1), area.top, area.bottom),
-      bottom: xOnly ? area.bottom : within(Math.max(y0, y1), area.top, area.bottom),
-    };
+  /** The pins of the view, in units of x. */
+  pins() {
+    return this.look ? pinsOf(this.look) : [];
   }
 
   /** Says where the pointer is, so that the other cards follow. */
   announce() {
-    const x = this.pointer ? this.cursor() : null;
-    const id = x === null || !this.drawn?.length ? null : this.hits(x)[0]?.line.id;
-    this.dispatchEvent(new CustomEvent("hover", { detail: x === null ? null : { x, id } }));
+    const x = this.pointer && this.at ? this.cursor() : null;
+    const id = x === null || !this.drawn?.length ? null : this.hits(x)[0]?.line.id ?? null;
+    this.host.pointAt(this, x === null ? null : { x, id });
   }
 
   /** Follows another card, or the table. */
   follow(linked) {
-    const before = this.lit();
     this.linked = linked;
-    if (this.lit() !== before) this.draw();
-    else this.drawOverlay();
+    this.drawOverlay();
   }
 
   destroy() {
     clearTimeout(this.timer);
+    clearTimeout(this.hintTimer);
     this.observer.disconnect();
     hideTip(this);
-    document.documentElement.classList.remove("has-big");
-    put(this.element);
+    if (this.isBig) document.documentElement.classList.remove("has-big");
+    this.visible = false;
+    this.element.replaceChildren();
   }
 }
 
-function disc(context, x, y, radius) {
+/** Keeps what follows inside the axes, with room for dots at their edge. */
+export function clip(context, { area }) {
   context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fill();
+  context.rect(area.left - 1, area.top - 4, area.right - area.left + 10, area.bottom - area.top + 5);
+  context.clip();
 }
 
-function triangle(context, x, y, up) {
-  const d = up ? -1 : 1;
-  context.beginPath();
-  context.moveTo(x, y + 5 * d);
-  context.lineTo(x + 4.5, y - 3.5 * d);
-  context.lineTo(x - 4.5, y - 3.5 * d);
-  context.closePath();
-  context.fill();
+/** Whether no point has come for three times the usual, and two seconds at least. */
+export function isStale(series) {
+  return performance.now() - series.arrived > Math.max(2000, 3 * (series.gap || 0));
+}
+
+function isRising(x) {
+  for (let i = 1; i < x.length; i += 1) if (!(x[i] >= x[i - 1])) return false;
+  return x.length > 0;
+}
+
+/** Index of the nearest element of a list in no order. */
+function closest(list, x) {
+  let best = 0;
+  for (let i = 1; i < list.length; i += 1) {
+    if (!(Math.abs(list[best] - x) <= Math.abs(list[i] - x))) best = i;
+  }
+  return best;
 }

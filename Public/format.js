@@ -86,15 +86,19 @@ export function ago(milliseconds, now = Date.now()) {
 
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
 /** Day and time in the reader's zone. */
 export function date(milliseconds) {
   return milliseconds ? DATE.format(milliseconds) : "";
 }
 
-/** Time of day in the reader's zone. */
-export function clock(milliseconds) {
-  return CLOCK.format(milliseconds);
+/** Time of day in the reader's zone; on an axis of `span` ms, the day at midnight and no more digits than it needs. */
+export function clock(milliseconds, span = 0) {
+  const at = new Date(milliseconds);
+  if (span > 43200000 && at.getHours() + at.getMinutes() === 0) return DAY.format(at);
+  return (span > 900000 ? MINUTE : CLOCK).format(at);
 }
 
 function trimZeros(text) {

@@ -41,11 +41,11 @@ export function stepTicks(low, high, wanted, label) {
 }
 
 /** Marks at powers of ten, and between them where there is room; `low` and `high` are positive. */
-export function logTicks(low, high, wanted) {
+export function logTicks(low, high, wanted, label = short) {
   const first = Math.floor(Math.log10(low));
   const last = Math.ceil(Math.log10(high));
   const decades = Math.log10(high / low);
-  if (decades < 0.7) return linearTicks(low, high, wanted).filter((tick) => tick.at > 0);
+  if (decades < 0.7) return linearTicks(low, high, wanted, label === short ? null : label).filter((tick) => tick.at > 0);
   const factors = decades < 2.2 ? [1, 2, 5] : [1];
   const stride = Math.max(1, Math.ceil(decades / Math.max(2, wanted)));
   const ticks = [];
@@ -53,7 +53,7 @@ export function logTicks(low, high, wanted) {
     if (factors.length === 1 && (power - first) % stride) continue;
     for (const factor of factors) {
       const at = factor * 10 ** power;
-      if (at >= low * 0.999 && at <= high * 1.001) ticks.push({ at, text: short(at) });
+      if (at >= low * 0.999 && at <= high * 1.001) ticks.push({ at, text: label(at) });
     }
   }
   return ticks;
@@ -68,6 +68,13 @@ export function timeTicks(low, high, wanted, label, zone = 0) {
     ticks.push({ at: i * step - zone, text: label(i * step - zone) });
   }
   return ticks;
+}
+
+/** The quantile of a sorted list, between its neighbours. */
+export function quantile(sorted, share) {
+  const place = (sorted.length - 1) * share;
+  const below = Math.floor(place);
+  return sorted[below] + (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]) * (place - below);
 }
 
 /** The range to show for values between `low` and `high`: some air, and never of no height. */

@@ -1,4 +1,7 @@
 // One curve of one run as the page holds it: what the server answered, plus the points that came live since.
+//
+// A run that went back (resumed from a checkpoint) has recorded some steps twice. What counts is what came last; what it
+// replaced is kept apart in `old`, to be drawn faintly, and `resumed` holds the steps where it went on.
 
 import { parse } from "./format.js";
 
@@ -19,6 +22,31 @@ export class Series {
     this.stale = false;
     this.version = 0;
     this.cache = new Map();
+    this.arrived = performance.now(); // when the last point came to this page
+    this.old = [];
+    this.resumed = [];
+    if (!this.sampled) this.part();
+  }
+
+  /** Keeps what was recorded last for each step; see the head of this file. */
+  part() {
+    const pieces = piecesOf(this.steps, this.times);
+    if (pieces.length < 2) return;
+    const take = (list, rows) => rows.map((i) => list[i]);
+    let next = Infinity;
+    const kept = [];
+    this.resumed = pieces.slice(1).map((piece) => this.steps[piece[0]]);
+    for (const piece of pieces.reverse()) {
+      const rows = piece.filter((i) => this.steps[i] < next);
+      const lost = piece.filter((i) => this.steps[i] >= next);
+      if (lost.length) {
+        this.old.push({ steps: take(this.steps, lost), times: take(this.times, lost), values: take(this.values, lost) });
+      }
+      kept.unshift(...rows);
+      next = Math.min(next, this.steps[piece[0]]);
+    }
+    for (const name of ["steps", "times", "values"]) this[name] = take(this[name], kept);
+    this.last = this.steps.at(-1);
   }
 
   /**
@@ -34,6 +62,7 @@ export class Series {
     if (this.sampled && this.bucket(point.step) === this.bucket(this.steps.at(-1))) this.merge(v);
     else this.push(point, v);
     this.last = point.step;
+    this.arrived = performance.now();
     this.count += 1;
     this.version += 1;
     return true;
@@ -69,17 +98,38 @@ export class Series {
     if (!(this.high[i] >= v)) this.high[i] = v;
   }
 
-  /** The x of each point: `step`, `relative` (ms since the first point) or `time` (ms since 1970). */
-  xs(axis) {
+  /**
+   * The x of each point: `step`, `relative` (ms since the first point), `time` (ms since 1970), or what `warp` makes of
+   * a step.
+   */
+  xs(axis, warp = null) {
     if (axis === "step") return this.steps;
     if (axis === "time") return this.times;
-    return this.cached("relative", () => this.times.map((t) => t - this.times[0]));
+    if (axis === "relative") return this.cached("relative", () => this.times.map((t) => t - this.times[0]));
+    if (this.warp !== warp) this.cache.delete("warped");
+    this.warp = warp;
+    return this.cached("warped", () => this.steps.map((step) => (warp ? warp(step) : NaN)));
   }
 
-  /** The values under a smoothing weight (0 = as they are). */
-  smoothed(weight) {
+  /** The values under a smoothing weight (0 = as they are), which is the weight over `unit` steps. */
+  smoothed(weight, unit = 1) {
     if (!(weight > 0) || this.values.length < SMOOTH_FROM) return this.values;
-    return this.cached(`smooth ${weight}`, () => smooth(this.values, weight));
+    return this.cached(`smooth ${weight} ${unit}`, () => smooth(this.values, weight, this.steps, unit));
+  }
+
+  /** The usual time between two points, in ms, from the newest of them; NaN when there are too few. */
+  get gap() {
+    const from = Math.max(0, this.times.length - 50);
+    const points = this.times.length - 1 - from;
+    const each = this.sampled ? this.count / this.times.length : 1;
+    return points > 1 ? (this.times.at(-1) - this.times[from]) / points / each : NaN;
+  }
+
+  /** Steps per second, from the newest points. */
+  get rate() {
+    const from = Math.max(0, this.times.length - 50);
+    const ms = this.times.at(-1) - this.times[from];
+    return ms > 0 ? ((this.steps.at(-1) - this.steps[from]) / ms) * 1000 : NaN;
   }
 
   cached(name, make) {
@@ -120,22 +170,75 @@ function lastStep(answer, width) {
 /** Curves of fewer points are never smoothed: an average over a handful of epochs only misleads. */
 export const SMOOTH_FROM = 64;
 
-/** Exponential moving average, corrected for its start (Kingma and Ba 2015, section 3); skips what is not finite. */
-export function smooth(values, weight) {
+/**
+ * Exponential moving average, corrected for its start (Kingma and Ba 2015, section 3); skips what is not finite. A value
+ * `unit` steps back weighs `weight` times as much, so that runs that were logged at different frequency look alike; a
+ * series without change stays exactly as it is.
+ */
+export function smooth(values, weight, steps = null, unit = 1) {
   const result = new Array(values.length);
-  let mean = 0;
+  let sum = 0;
   let mass = 0;
+  let before = null;
+  let constant = true;
   for (let i = 0; i < values.length; i += 1) {
     const v = values[i];
     if (!Number.isFinite(v)) {
       result[i] = v;
       continue;
     }
-    mean = weight * mean + (1 - weight) * v;
-    mass = weight * mass + (1 - weight);
-    result[i] = mean / mass;
+    const decay = before === null ? 0 : steps ? weight ** (Math.max(0, steps[i] - steps[before]) / unit) : weight;
+    constant &&= before === null || v === values[before];
+    sum = sum * decay + v;
+    mass = mass * decay + 1;
+    result[i] = constant ? v : sum / mass;
+    before = i;
   }
   return result;
+}
+
+/**
+ * The steps over which a smoothing weight counts, for curves that are seen together: the spacing of the most often
+ * logged one, but a thousandth of the whole at least, so that it means the same however long they are and however
+ * closely one looks.
+ */
+export function smoothingUnit(all) {
+  let low = Infinity;
+  let high = -Infinity;
+  let spacing = Infinity;
+  for (const { steps, count } of all) {
+    if (steps.length < 2) continue;
+    low = Math.min(low, steps[0]);
+    high = Math.max(high, steps.at(-1));
+    spacing = Math.min(spacing, (steps.at(-1) - steps[0]) / (count - 1));
+  }
+  return Math.max(Number.isFinite(spacing) ? spacing : 1, (high - low) / 1000, 1e-9) || 1;
+}
+
+const MOST_PIECES = 20;
+
+/** Points, which are given by step, as the stretches of rising steps in which they were recorded: lists of indices. */
+function piecesOf(steps, times) {
+  let orderly = true;
+  for (let i = 1; orderly && i < times.length; i += 1) orderly = times[i] >= times[i - 1];
+  if (orderly) return [];
+  const order = steps.map((_, i) => i).sort((a, b) => times[a] - times[b] || steps[a] - steps[b] || a - b);
+  const pieces = [[order[0]]];
+  for (const i of order.slice(1)) {
+    if (steps[i] < steps[pieces.at(-1).at(-1)]) pieces.push([]);
+    pieces.at(-1).push(i);
+  }
+  // So many are no resumed runs but points that were sent in no order at all: their steps are all there is.
+  if (pieces.length > MOST_PIECES) return [];
+  // A stretch that repeats no step does not replace anything: it only came late.
+  const seen = new Set();
+  const replacing = [];
+  for (const piece of pieces) {
+    if (!replacing.length || piece.some((i) => seen.has(steps[i]))) replacing.push(piece);
+    else replacing[replacing.length - 1] = [...replacing.at(-1), ...piece].sort((a, b) => steps[a] - steps[b] || a - b);
+    for (const i of piece) seen.add(steps[i]);
+  }
+  return replacing;
 }
 
 /** Index of the first element that is >= x in a rising list. */

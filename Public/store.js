@@ -3,17 +3,15 @@
 
 import * as api from "./api.js";
 import { parse } from "./format.js";
+import { LOOK } from "./look.js";
 
 /** What the reader chose, with its defaults; whatever differs from them is in the address. */
 export const DEFAULTS = {
   page: "runs",
   id: null,
   from: null,
-  smooth: 0.6,
-  axis: "step",
-  log: false,
+  ...LOOK,
   filter: "",
-  charts: "",
   experiment: "",
   sort: "-started",
   all: false,
@@ -76,21 +74,45 @@ export function viewOf(address) {
     else if (typeof fallback === "number") view[name] = clamp(Number(given), 0, 0.999, fallback);
     else view[name] = given;
   }
-  if (!["step", "relative", "time"].includes(view.axis)) view.axis = "step";
   return view;
 }
 
-/** Changes choices; the address follows, and the page is told. */
-export function choose(changes) {
+const GRADUAL = ["smooth", "filter", "charts"];
+let last = { names: "", at: 0 };
+
+/**
+ * Changes choices; the address follows, and the page is told. Each change can be undone; what is `gradual`, a dragged
+ * slider or a typed word, is one change.
+ */
+export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).join())) {
+  const names = Object.keys(changes).join();
+  const now = performance.now();
+  const goesOn = gradual && names === last.names && now - last.at < 1200;
+  last = { names, at: now };
   Object.assign(state.view, changes);
-  history.replaceState(null, "", hash(state.view));
+  const depth = history.state?.depth ?? 0;
+  const address = hash(state.view);
+  if (goesOn) history.replaceState({ depth }, "", address);
+  else if (address !== location.hash) history.pushState({ depth: depth + 1 }, "", address);
   tell("view", Object.keys(changes));
+}
+
+/** Takes the last change back, if this page made one. */
+export function undo() {
+  last.names = "";
+  if (history.state?.depth) history.back();
+}
+
+/** Makes again what was taken back. */
+export function redo() {
+  last.names = "";
+  history.forward();
 }
 
 /** An address that goes to another page and keeps how curves are shown. */
 export function link(page, id = null, more = {}) {
-  const { smooth, axis, log } = state.view;
-  return hash({ ...DEFAULTS, smooth, axis, log, page, id, ...more });
+  const { smooth, axis, log, logx, outliers } = state.view;
+  return hash({ ...DEFAULTS, smooth, axis, log, logx, outliers, page, id, ...more });
 }
 
 function decode(part) {
