@@ -62,7 +62,9 @@ let package = Package(
     tests("AutodiffTests", ["Autodiff", "CAllocationCount"], exclude: ["Golden"]),
     tests(
       "TrainingTests", ["Training", "Autodiff", "JSON"],
-      exclude: ["make_datasets.py", "make_golden.py", "make_golden_optimizers.py"]),
+      exclude: [
+        "make_datasets.py", "make_golden.py", "make_golden_optimizers.py", "make_golden_schedules.py",
+      ]),
     tests("TuningTests", ["Tuning", "JSON"]),
     tests("TrackingServerTests", ["TrackingServer", "Training", "Storage", "HTTP", "JSON"]),
   ],

@@ -39,8 +39,11 @@ public struct Graph: Sendable {
     try declare(.targets, exampleShape, "targets")
   }
 
-  /// A parameter, named and shaped as in PyTorch's `state_dict`: [out, in], [out, in, height, width] or [n].
-  public mutating func parameter(_ name: String, _ shape: [Int]) throws(GraphError) -> Node {
+  /// A parameter, named and shaped as in PyTorch's `state_dict`: [out, in], [out, in, height, width] or [n]. One
+  /// that does not train costs no gradient.
+  public mutating func parameter(_ name: String, _ shape: [Int], trains: Bool = true) throws(GraphError)
+    -> Node
+  {
     let operation = "parameter \(name)"
     try Self.checkSizes(shape, operation)
     guard [1, 2, 4].contains(shape.count) else {
@@ -51,7 +54,7 @@ public struct Graph: Sendable {
     let entry = layout.entries[index]
     return Node(
       value: add(
-        Value(origin: .parameter(index), rows: entry.rows, columns: entry.columns, needsGradient: true)),
+        Value(origin: .parameter(index), rows: entry.rows, columns: entry.columns, needsGradient: trains)),
       shape: shape)
   }
 

@@ -56,8 +56,9 @@ struct Differentiation {
   /// Whether anybody wants a value's gradient.
   func isWanted(_ value: Int) -> Bool { program.values[value].needsGradient }
 
-  /// Adds a step that makes a part of a value's gradient.
+  /// Adds a step that makes a part of a value's gradient, where anybody wants it.
   mutating func contribute(to value: Int, _ operation: any Operation, _ inputs: [Int]) {
+    guard isWanted(value) else { return }
     let part = program.addValue(like: value)
     program.steps.append(Step(operation, inputs: inputs, outputs: [part]))
     parts[value, default: []].append(part)
@@ -97,7 +98,7 @@ struct Differentiation {
       try step.operation.differentiate(step, dy, &walk)
     }
     for value in program.values.indices {
-      guard case .parameter(let index) = program.values[value].origin else { continue }
+      guard case .parameter(let index) = program.values[value].origin, walk.isWanted(value) else { continue }
       guard let gradient = walk.gradient(of: value) else {
         throw GraphError("parameter \(layout.entries[index].name)", "has no part in the loss")
       }

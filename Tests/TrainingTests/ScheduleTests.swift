@@ -15,17 +15,58 @@ import Testing
     a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) <= 1e-14 }
   }
 
-  @Test func stepIsPyTorchs() throws {
-    let golden = GoldenSchedules.step
-    #expect(try isClose(rates(["type": "step", "step_size": 5, "gamma": 0.5], total: 25), golden))
-    #expect(try !isClose(rates(["type": "step", "step_size": 6, "gamma": 0.5], total: 25), golden))
+  /// Row O7: each schedule's rate, and its momentum where it moves one; with one number changed by a hundredth it is
+  /// another schedule.
+  @Test(arguments: goldenSchedules.indices) func O7_schedules(_ index: Int) throws {
+    let golden = goldenSchedules[index]
+    let json = try JSON.parse(golden.spec)
+    func distance(_ json: JSON) throws -> Double {
+      let spec = try schedule(json)
+      return golden.rows.enumerated().reduce(0) { largest, row in
+        let momentum = spec.momentum(row.offset, total: 25) ?? 0.9
+        return max(
+          largest, abs(spec.rate(row.offset, base: 0.1, total: 25) - row.element[0]),
+          abs(momentum - row.element[1]))
+      }
+    }
+    #expect(try distance(json) < 1e-14)
+    for (key, value) in json.objectValue?.entries ?? [] {
+      guard let number = value.doubleValue else { continue }
+      if number == number.rounded(), number > 1 {
+        #expect(try distance(replacing(json, [key], .number(number + 1))) > 1e-6, "\(key)")
+      } else if number > 0, number < 1 {
+        #expect(try distance(replacing(json, [key], .number(number * 0.99))) > 1e-6, "\(key)")
+      }
+    }
   }
 
-  @Test func cosineIsPyTorchs() throws {
-    let golden = GoldenSchedules.cosine
-    let spec: JSON = ["type": "cosine", "t_max": 10, "eta_min": 0.01]
-    #expect(try isClose(rates(spec, total: 25), golden))
-    #expect(try !isClose(rates(["type": "cosine", "t_max": 10], total: 25), golden))
+  /// After a warmup of W steps the rate falls as 1 / sqrt(t): Hugging Face's formula at t >= W.
+  @Test func O7_inverseSqrt() throws {
+    let rates = try rates(["type": "inverse_sqrt", "warmup": 10], total: 100, count: 50)
+    for t in 10..<50 { #expect(abs(rates[t] - 0.1 * (10 / Double(t)).squareRoot()) < 1e-15) }
+    #expect(rates[9] == 0.1 && rates[0] == 0.01)
+    let plain = try self.rates(["type": "inverse_sqrt"], total: 100, count: 3)
+    #expect(abs(plain[2] - 0.1 / (10_002.0 / 10_000).squareRoot()) < 1e-15)
+  }
+
+  /// Row O8, the sequence: PyTorch's ReduceLROnPlateau over metrics that get better, worse and are no numbers.
+  @Test(arguments: goldenPlateaus.indices) func O8_plateau(_ index: Int) throws {
+    let golden = goldenPlateaus[index]
+    let json = try JSON.parse(golden.spec)
+    func rates(_ json: JSON) throws -> [Double] {
+      let spec = try #require(try schedule(json).plateau)
+      var state = PlateauState(rate: 0.1)
+      var rates = [state.rate]
+      for value in plateauMetrics {
+        state.add(value, spec)
+        state = try #require(PlateauState(state.encoded))
+        rates.append(state.rate)
+      }
+      return rates
+    }
+    #expect(isClose(try rates(json), golden.rates))
+    let patience = try #require(json["patience"]?.intValue)
+    #expect(!isClose(try rates(replacing(json, ["patience"], JSON(patience + 1))), golden.rates))
   }
 
   @Test func cosineWithoutLengthTakesWhatWarmupLeaves() throws {

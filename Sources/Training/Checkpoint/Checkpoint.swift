@@ -22,11 +22,14 @@ public struct Checkpoint: Sendable {
   /// Model and optimizer.
   let tensors: [NamedTensor]
   let retention: Retention
+  /// What methods that look back have seen.
+  let state: RunState
 
   init(
     step: Int, epoch: Int, metrics: [(key: String, value: Double)], spec: String, isInterim: Bool,
-    tensors: [NamedTensor], retention: Retention
+    tensors: [NamedTensor], retention: Retention, state: RunState = RunState()
   ) {
+    self.state = state
     self.step = step
     self.epoch = epoch
     self.metrics = metrics
@@ -56,8 +59,10 @@ public struct Checkpoint: Sendable {
       throw SafetensorsError(description: "the checkpoint is of a version that is not known here")
     }
     guard let step = Int(try text("step")), let epoch = Int(try text("epoch")), step >= 0, epoch >= 0,
-      let metrics = try json("metrics").objectValue, let retention = Retention(try json("retention"))
+      let metrics = try json("metrics").objectValue, let retention = Retention(try json("retention")),
+      let state = file.metadata("state") == nil ? RunState() : RunState(try json("state"))
     else { throw damaged }
+    self.state = state
     self.step = step
     self.epoch = epoch
     self.metrics = metrics.entries.map { ($0.key, $0.value.doubleValue ?? .nan) }
@@ -78,20 +83,28 @@ public struct Checkpoint: Sendable {
       metadata: [
         ("format", "pt"), ("cairn_checkpoint", Self.version), ("step", "\(step)"), ("epoch", "\(epoch)"),
         ("metrics", JSON.object(metrics).text), ("interim", isInterim ? "true" : "false"),
-        ("retention", retention.encoded.text), ("spec", spec),
+        ("retention", retention.encoded.text), ("state", state.encoded.text), ("spec", spec),
       ])
   }
 
-  /// The model's tensors alone under PyTorch's names, for
+  /// The model's tensors alone, averaged where the run averages, under PyTorch's names, for
   /// `torch.nn.Sequential(...).load_state_dict(safetensors.torch.load_file(f))`.
   public static func modelPart(of bytes: [UInt8]) throws(SafetensorsError) -> [UInt8] {
     let checkpoint = try Checkpoint(bytes)
-    let prefix = "model."
-    let tensors = checkpoint.tensors.filter { $0.name.hasPrefix(prefix) }.map {
-      NamedTensor(name: String($0.name.dropFirst(prefix.count)), shape: $0.shape, values: $0.values)
-    }
     return Safetensors.encode(
-      tensors, metadata: [("format", "pt"), ("step", "\(checkpoint.step)"), ("spec", checkpoint.spec)])
+      checkpoint.evaluatedModel,
+      metadata: [("format", "pt"), ("step", "\(checkpoint.step)"), ("spec", checkpoint.spec)])
+  }
+
+  /// The model that was evaluated, under PyTorch's names: the average where there is one.
+  public var evaluatedModel: [NamedTensor] {
+    func part(_ prefix: String) -> [NamedTensor] {
+      tensors.filter { $0.name.hasPrefix(prefix) }.map {
+        NamedTensor(name: String($0.name.dropFirst(prefix.count)), shape: $0.shape, values: $0.values)
+      }
+    }
+    let (model, average) = (part("model."), part("average."))
+    return model.map { tensor in average.first { $0.name == tensor.name } ?? tensor }
   }
 
   /// A file name that carries what matters, of characters that every file system takes:

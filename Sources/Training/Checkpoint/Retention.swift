@@ -15,7 +15,10 @@ struct Retention: Sendable, Equatable {
   private(set) var best: Double?
 
   /// Takes note of a new checkpoint; tells whether it is the best and which steps may go.
-  mutating func add(step: Int, metric: Double?, _ spec: CheckpointSpec) -> (isBest: Bool, deleting: [Int]) {
+  /// `pinned` steps stay whatever comes.
+  mutating func add(step: Int, metric: Double?, _ spec: CheckpointSpec, pinned: [Int] = []) -> (
+    isBest: Bool, deleting: [Int]
+  ) {
     let metric = metric.flatMap { $0.isNaN ? nil : $0 }
     func isBetter(_ a: Double, _ b: Double) -> Bool { spec.larger ? a > b : a < b }
     let isBest =
@@ -28,7 +31,7 @@ struct Retention: Sendable, Equatable {
       guard let x = a.metric, let y = b.metric, x != y else { return a.step < b.step }
       return isBetter(x, y)
     }
-    let staying = Set(newest + ranked.prefix(spec.keepBest).map(\.step))
+    let staying = Set(newest + ranked.prefix(spec.keepBest).map(\.step) + pinned)
     let deleting = kept.map(\.step).filter { !staying.contains($0) }
     kept.removeAll { !staying.contains($0.step) }
     return (isBest, deleting)

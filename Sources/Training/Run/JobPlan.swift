@@ -28,6 +28,10 @@ public struct JobPlan: Sendable {
   let programs: Programs
   /// Examples of a full batch: `batch_size`, or the whole training part where that is smaller.
   let batchSize: Int
+  /// Examples of a full update: `accumulate` batches, or the whole training part.
+  let updateSize: Int
+  /// How each parameter takes part.
+  let training: [ParameterTraining]
 
   /// Checks a job against its data and a limit of memory; throws the first fault with the path of its field.
   public static func make(
@@ -47,16 +51,22 @@ public struct JobPlan: Sendable {
         "is for \(spec.loss.task.rawValue), but \(dataset.name) asks for \(dataset.info.task.rawValue)")
     }
     split = try Split(dataset, spec.dataset, seed: spec.seed)
-    let slots = spec.optimizer.slots.count
-    architecture = try Architecture(spec.model, dataset, memoryLimit: memoryLimit, copies: 2 + slots)
+    for (path, watch) in spec.watches where split.validation == nil && watch.metric != "train/loss" {
+      throw SpecError(
+        "\(path).metric",
+        "must be train/loss, as dataset.validation leaves nothing to evaluate, got \(watch.metric)")
+    }
+    let arenas = Self.arenas(spec)
+    architecture = try Architecture(spec.model, dataset, memoryLimit: memoryLimit, copies: arenas)
     layers = architecture.summaries
     parameters = layers.reduce(0) { $0 + $1.parameters }
     guard parameters > 0 else { throw SpecError("model.layers", "have nothing to train") }
 
     let train = spec.train
     batchSize = min(train.batchSize, split.train.count)
-    let rest = split.train.count % batchSize
-    stepsPerEpoch = split.train.count / batchSize + (rest > 0 && !train.dropLast ? 1 : 0)
+    updateSize = min(train.batchSize * train.accumulate, split.train.count)
+    let rest = split.train.count % updateSize
+    stepsPerEpoch = split.train.count / updateSize + (rest > 0 && !train.dropLast ? 1 : 0)
     switch train.length {
     case .steps(let steps): totalSteps = steps
     case .epochs(let epochs):
@@ -66,15 +76,42 @@ public struct JobPlan: Sendable {
       }
       totalSteps = steps
     }
+    training = ParameterTraining.all(architecture, spec, totalSteps: totalSteps)
+    guard training.contains(where: { $0.firstStep == 0 }) else {
+      throw SpecError("model", "has nothing to train: all of its parameters are frozen")
+    }
+    let hasShortUpdate = rest > 0 && !train.dropLast && totalSteps >= stepsPerEpoch
+    let updates = [updateSize] + (hasShortUpdate ? [rest] : [])
+    let size = batchSize
+    let batches = updates.flatMap { Self.shards(of: $0, batchSize: size, train) }
     programs = try Programs(
-      architecture, spec, dataset, split, batchSize: batchSize,
-      shortBatch: rest > 0 && !train.dropLast && totalSteps >= stepsPerEpoch ? rest : nil)
-    memoryBytes = programs.memoryBytes(slots: slots)
+      architecture, spec, dataset, split, batches: Set(batches), training, totalSteps: totalSteps)
+    memoryBytes = programs.memoryBytes(arenas: arenas)
     guard memoryBytes <= memoryLimit else {
       throw SpecError(
         "train.batch_size",
         "of \(batchSize) makes the job need \(memoryBytes >> 20) MiB, more than the \(memoryLimit >> 20) MiB it may use"
       )
+    }
+  }
+
+  /// How many arenas of all parameters' size a job needs: parameters, gradients, slots, and what some methods keep.
+  private static func arenas(_ spec: JobSpec) -> Int {
+    let averages = spec.average?.averages == true ? 1 : 0
+    let best = spec.train.earlyStopping?.restoreBest == true ? 1 + averages : 0
+    let sums = spec.train.accumulate > 1 || spec.train.replicas > 1 ? 1 : 0
+    return 2 + spec.optimizer.slots.count + averages + best + sums
+  }
+
+  /// The sizes in which the examples of an update are computed: batches, each cut into as even parts as there are
+  /// replicas.
+  func shards(of count: Int) -> [Int] { Self.shards(of: count, batchSize: batchSize, spec.train) }
+
+  private static func shards(of count: Int, batchSize: Int, _ train: TrainSpec) -> [Int] {
+    stride(from: 0, to: count, by: batchSize).flatMap { first in
+      let size = min(batchSize, count - first)
+      let parts = min(train.replicas, size)
+      return (0..<parts).map { size * ($0 + 1) / parts - size * $0 / parts }
     }
   }
 

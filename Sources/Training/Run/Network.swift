@@ -20,33 +20,52 @@ final class Network {
   private let passes: FlatPasses
   private let parameterPasses: ParameterPasses
   private var optimizer: any Optimizer
-  private let training: Executor
-  private let shortTraining: Executor?
+  private let pool: ThreadPool
+  private let kernels: KernelTable
+  /// Executors of the phase that training is in, by batch size.
+  private var training: [Int: Executor] = [:]
+  private var phase: Int?
   private let evaluation: [Int: Executor]
+  /// The sum of gradients of an update's batches, where it has several.
+  private let sums: Arena?
+  /// The averaged parameters, which are those evaluated.
+  private let average: Arena?
+  /// Parameters of the best evaluation, and their average.
+  private let best: Arena?
+  private let bestAverage: Arena?
+  private let groups: [ParameterTraining.Group]
 
   init(_ plan: JobPlan, threads: Int, _ kernels: KernelTable) throws {
     self.plan = plan
-    layout = plan.programs.layout
+    self.kernels = kernels
+    let layout = plan.programs.layout
+    self.layout = layout
     filler = BatchFiller(
       standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil)
+    func arena(_ isNeeded: Bool) -> Arena? { isNeeded ? Arena(floats: layout.floats) : nil }
     let parameters = Arena(floats: layout.floats)
     let gradients = Arena(floats: layout.floats)
+    let averages = plan.spec.average?.averages == true
+    let restores = plan.spec.train.earlyStopping?.restoreBest == true
+    sums = arena(plan.spec.train.accumulate > 1 || plan.spec.train.replicas > 1)
+    average = arena(averages)
+    best = arena(restores)
+    bestAverage = arena(restores && averages)
     let pool = ThreadPool(threads: threads)
-    func executor(_ program: Plan) throws -> Executor {
-      try Executor(
-        program, parameters: parameters, gradients: program.mode == .training ? gradients : nil, pool: pool,
-        kernels: kernels)
+    self.pool = pool
+    let evaluated = average ?? parameters
+    evaluation = try plan.programs.evaluation.mapValues {
+      try Executor($0, parameters: evaluated, gradients: nil, pool: pool, kernels: kernels)
     }
-    training = try executor(plan.programs.training)
-    shortTraining = try plan.programs.shortTraining.map(executor)
-    evaluation = try plan.programs.evaluation.mapValues(executor)
     passes = FlatPasses(pool: pool, kernels: kernels)
     parameterPasses = ParameterPasses(layout, pool: pool, kernels: kernels)
     optimizer = plan.spec.optimizer.method
-    let decays = plan.architecture.parameters.map {
-      plan.spec.optimizer.decays($0, of: plan.architecture.parameters)
+    groups = Array(Set(plan.training.map(\.group))).sorted {
+      ($0.rateScale, $0.decays ? 1 : 0) < ($1.rateScale, $1.decays ? 1 : 0)
     }
-    parameterPasses.setGroups(decays.map { $0 ? 0 : 1 })
+    guard groups.count <= ParameterPasses.groupLimit else {
+      throw SpecError("model.layers", "have more than \(ParameterPasses.groupLimit / 2) different lr_scale")
+    }
     slots = plan.spec.optimizer.slots.map { _ in Arena(floats: plan.programs.layout.floats) }
     self.parameters = parameters
     self.gradients = gradients
@@ -62,15 +81,54 @@ final class Network {
 
   // MARK: A step
 
-  /// The loss of a batch of training rows, and its gradients.
-  func forwardBackward(_ rows: ArraySlice<Int32>, step: Int) -> BatchResult {
-    let executor = rows.count == training.plan.batch ? training : shortTraining ?? training
-    run(executor, rows, of: plan.split.train.examples, step: step)
-    return BatchResult(loss: executor.loss, correct: executor.correct, count: rows.count)
+  /// The loss of an update's rows, penalties included, and its gradients: of several batches the mean over all of
+  /// their examples.
+  func forwardBackward(_ rows: ArraySlice<Int32>, step: Int) throws -> BatchResult {
+    try enterPhase(of: step)
+    let shards = plan.shards(of: rows.count)
+    let randomSteps = plan.spec.train.accumulate * plan.spec.train.replicas
+    var result = BatchResult(loss: 0, correct: 0, count: 0)
+    for (number, size) in shards.enumerated() {
+      guard let executor = training[size] else { continue }
+      let first = rows.startIndex + result.count
+      run(
+        executor, rows[first..<first + size], of: plan.split.train.examples, step: step * randomSteps + number
+      )
+      let share = Double(size) / Double(rows.count)
+      if shards.count > 1, let sums {
+        passes.combine(Float(share), gradients, number == 0 ? 0 : 1, to: sums, 0..<layout.floats)
+      }
+      result.loss += shards.count > 1 ? executor.loss * share : executor.loss
+      result.correct += executor.correct
+      result.count += size
+    }
+    if shards.count > 1, let sums { gradients.copy(from: sums) }
+    let penalties = plan.spec.penalties
+    if !penalties.isNone {
+      result.loss += parameterPasses.penalize(
+        l1: penalties.l1, l2: penalties.l2, parameters: parameters, gradients: gradients)
+    }
+    return result
+  }
+
+  /// Makes the executors that a step needs, where other parameters are trained than before.
+  private func enterPhase(of step: Int) throws {
+    guard let phase = plan.programs.phases.last(where: { $0.start <= step }), phase.start != self.phase else {
+      return
+    }
+    self.phase = phase.start
+    training = [:]
+    gradients.pointer.update(repeating: 0, count: layout.floats)
+    training = try phase.plans.mapValues {
+      try Executor($0, parameters: parameters, gradients: gradients, pool: pool, kernels: kernels)
+    }
+    parameterPasses.setGroups(
+      plan.training.map { $0.firstStep <= phase.start ? groups.firstIndex(of: $0.group) : nil })
   }
 
   /// Goes to where the optimizer takes its gradients; called before `forwardBackward`.
-  func lookAhead(rate: Double) {
+  func lookAhead(rate: Double, momentum: Double?) {
+    optimizer.momentum = momentum
     let distance = optimizer.lookahead(rate: rate)
     guard distance != 0, let slot = slots.first else { return }
     passes.combine(Float(distance), slot, 1, to: parameters, 0..<layout.floats)
@@ -83,20 +141,47 @@ final class Network {
   func parameterSquares() -> [Double] { parameterPasses.squares(parameters) }
 
   /// One step of the optimizer with gradients times `scale`, then cut to +-clipValue.
-  func update(step: Int, rate: Double, scale: Double, clipValue: Double?, measuring: Bool) -> UpdateSizes? {
+  func update(step: Int, rate: Double, momentum: Double?, scale: Double, clipValue: Double?, measuring: Bool)
+    -> UpdateSizes?
+  {
     var scale = scale
     if let clipValue {
       if scale != 1 { passes.scale(gradients, 0..<layout.floats, by: Float(scale)) }
       passes.clamp(gradients, 0..<layout.floats, to: Float(clipValue))
       scale = 1
     }
-    for (group, decay) in [optimizer.weightDecay, 0].enumerated() {
+    optimizer.momentum = momentum
+    for (index, group) in groups.enumerated() {
       parameterPasses.setCoefficients(
-        optimizer.coefficients(step + 1, rate: rate, weightDecay: decay, gradientScale: scale), of: group)
+        optimizer.coefficients(
+          step + 1, rate: rate * group.rateScale, weightDecay: group.decays ? optimizer.weightDecay : 0,
+          gradientScale: scale), of: index)
     }
     parameterPasses.update(
       optimizer.rule, parameters: parameters, gradients: gradients, slots: slots, measuring: measuring)
     return measuring ? UpdateSizes(moved: parameterPasses.moved(), before: parameterPasses.sizes()) : nil
+  }
+
+  /// Brings the parameters into the average with the given share; with 1 the average becomes the parameters.
+  func addToAverage(share: Double) {
+    guard let average else { return }
+    if share == 1 {
+      average.copy(from: parameters)
+    } else {
+      passes.interpolate(Float(share), parameters, to: average, 0..<layout.floats)
+    }
+  }
+
+  /// Keeps the parameters and their average as the best ones.
+  func keepBest() {
+    best?.copy(from: parameters)
+    if let average { bestAverage?.copy(from: average) }
+  }
+
+  /// Goes back to the best parameters and their average.
+  func restoreBest() {
+    if let best { parameters.copy(from: best) }
+    if let bestAverage { average?.copy(from: bestAverage) }
   }
 
   /// Loss and accuracy of a part, as the model is used: nothing dropped.
@@ -157,6 +242,9 @@ final class Network {
   /// The arenas that are kept, with what their tensors' names begin with.
   private var arenas: [(prefix: String, arena: Arena)] {
     [("model", parameters)] + zip(plan.spec.optimizer.slots, slots).map { ("optimizer.\($0)", $1) }
+      + [("average", average), ("best", best), ("best_average", bestAverage)].compactMap { prefix, arena in
+        arena.map { (prefix, $0) }
+      }
   }
 
   /// `parameter NAME`, the first that holds something not finite.

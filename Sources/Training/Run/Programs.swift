@@ -1,45 +1,62 @@
-// From the layers to plans: one for full batches, one for the short last batch of an epoch, and those of evaluation.
+// From the layers to plans: for each size in which examples are computed together, in training and in evaluation.
 
 import Autodiff
 
 /// The plans of a job; its memory is known from them before anything is allocated.
 struct Programs: Sendable {
-  /// A full training batch.
-  let training: Plan
-  /// The last batch of an epoch, where it is shorter.
-  let shortTraining: Plan?
+  /// A part of the run in which the same parameters are trained.
+  struct Phase: Sendable {
+    /// Its first step.
+    let start: Int
+    /// By batch size.
+    let plans: [Int: Plan]
+
+    /// Bytes of its plans.
+    var memoryBytes: Int { plans.values.reduce(0) { $0 + $1.memoryBytes } }
+  }
+
+  /// The phases of training, of which most runs have one.
+  let phases: [Phase]
   /// By batch size.
   let evaluation: [Int: Plan]
+  /// How parameters, gradients and slots lie in memory.
+  let layout: ParameterLayout
 
   /// Examples that are evaluated together.
   static let evaluationBatch = 256
 
+  /// Plans for training with batches of the given sizes and for evaluating the parts of the split.
   init(
-    _ architecture: Architecture, _ spec: JobSpec, _ dataset: Dataset, _ split: Split, batchSize: Int,
-    shortBatch: Int?
+    _ architecture: Architecture, _ spec: JobSpec, _ dataset: Dataset, _ split: Split, batches: Set<Int>,
+    _ training: [ParameterTraining], totalSteps: Int
   ) throws(SpecError) {
-    func plan(_ batch: Int, _ mode: PlanMode) throws(SpecError) -> Plan {
-      try Self.plan(architecture, spec, dataset, batch: batch, mode)
+    func plan(_ batch: Int, _ mode: PlanMode, step: Int) throws(SpecError) -> Plan {
+      try Self.plan(architecture, spec, batch: batch, mode) { training[$0].firstStep <= step }
     }
-    training = try plan(batchSize, .training)
-    if let shortBatch { shortTraining = try plan(shortBatch, .training) } else { shortTraining = nil }
+    let largest = batches.max() ?? 1
+    let first = try plan(largest, .training, step: 0)
+    layout = first.layout
+    var phases: [Phase] = []
+    for start in ParameterTraining.phases(training, totalSteps: totalSteps) {
+      var plans: [Int: Plan] = start == 0 ? [largest: first] : [:]
+      for size in batches where plans[size] == nil { plans[size] = try plan(size, .training, step: start) }
+      phases.append(Phase(start: start, plans: plans))
+    }
+    self.phases = phases
     var evaluation: [Int: Plan] = [:]
     for part in [split.validation, split.test] {
       guard let part else { continue }
       for size in Self.batches(of: part.count) where evaluation[size] == nil {
-        evaluation[size] = try plan(size, .evaluation)
+        evaluation[size] = try plan(size, .evaluation, step: 0)
       }
     }
     self.evaluation = evaluation
   }
 
-  /// How parameters, gradients and slots lie in memory.
-  var layout: ParameterLayout { training.layout }
-
-  /// Bytes of parameters, gradients, optimizer slots and of what all plans need for themselves.
-  func memoryBytes(slots: Int) -> Int {
-    let plans = training.memoryBytes + (shortTraining?.memoryBytes ?? 0)
-    return (2 + slots) * layout.bytes + evaluation.values.reduce(plans) { $0 + $1.memoryBytes }
+  /// Bytes of `arenas` arenas of the layout and of what all plans need for themselves.
+  func memoryBytes(arenas: Int) -> Int {
+    let training = phases.map(\.memoryBytes).max() ?? 0
+    return arenas * layout.bytes + evaluation.values.reduce(training) { $0 + $1.memoryBytes }
   }
 
   /// The sizes of the batches in which `count` examples are evaluated.
@@ -49,17 +66,19 @@ struct Programs: Sendable {
   }
 
   private static func plan(
-    _ architecture: Architecture, _ spec: JobSpec, _ dataset: Dataset, batch: Int, _ mode: PlanMode
+    _ architecture: Architecture, _ spec: JobSpec, batch: Int, _ mode: PlanMode, trains: (Int) -> Bool
   ) throws(SpecError) -> Plan {
     var path = "model"
     do {
       var graph = try Graph(batch: batch)
       var x = try graph.input(architecture.inputShape)
+      var number = 0
       for (index, entry) in architecture.layers.enumerated() {
         path = spec.model.path(ofLayer: index)
         var parameters: [Node] = []
         for parameter in entry.shape.parameters {
-          parameters.append(try graph.parameter(parameter.name, parameter.shape))
+          parameters.append(try graph.parameter(parameter.name, parameter.shape, trains: trains(number)))
+          number += 1
         }
         x = try entry.layer.add(to: &graph, x, parameters, index: index)
       }

@@ -50,10 +50,15 @@ private final class TrainingRun {
   let curves: Curves
   var batches: Batches
   let specText: String
+  /// The learning rate that the schedule begins with.
+  let baseRate: Double
+  /// Whether the schedule moves the momentum as well.
+  let movesMomentum: Bool
 
   /// Updates done.
   var done = 0
   var retention = Retention()
+  var state = RunState()
   /// Metrics of the parameters as they are now; empty when they have not been evaluated.
   var metrics: [(key: String, value: Double)] = []
   /// The step of the checkpoint that holds the state as it is now.
@@ -76,6 +81,12 @@ private final class TrainingRun {
     curves = Curves(plan)
     batches = Batches(plan)
     specText = spec.training.text
+    let rate = spec.optimizer.learningRate * spec.train.rateScale
+    if spec.schedule.plateau != nil { state.plateau = PlateauState(rate: rate) }
+    if spec.train.earlyStopping != nil { state.stopping = EarlyStoppingState() }
+    baseRate = rate
+    let hasMomentum = spec.optimizer.method.momentum != nil
+    movesMomentum = hasMomentum && spec.schedule.schedule.movesMomentum ?? true
     if let checkpoint { try restore(checkpoint) }
   }
 
@@ -83,28 +94,29 @@ private final class TrainingRun {
     try recorder.begin(curves.all)
     speed.start()
     try recorder.log(done == 0 ? plan.summary : "going on from step \(done)")
-    while done < plan.totalSteps {
+    while done < plan.totalSteps, !isOver {
       if let request = control.pending { return try leave(request) }
       try step()
-      let isLast = done == plan.totalSteps
-      let isDue = spec.checkpoint.every.isDue(after: done, stepsPerEpoch: plan.stepsPerEpoch)
-      // A scheduled checkpoint is evaluated, so that "best" is said of its own parameters.
-      if isLast || isDue || spec.train.evaluateEvery.isDue(after: done, stepsPerEpoch: plan.stepsPerEpoch) {
-        try evaluate()
-      }
-      if isLast || isDue { try save(interim: false) }
-      try report(always: isLast)
+      try afterStep()
     }
     try testOnce()
     return .finished
   }
 
+  /// Whether early stopping has ended the run.
+  private var isOver: Bool { state.stopping?.isOver ?? false }
+
+  private var place: RunPlace {
+    RunPlace(done: done, stepsPerEpoch: plan.stepsPerEpoch, totalSteps: plan.totalSteps)
+  }
+
   /// One update.
   private func step() throws {
     let step = done
-    let rate = spec.schedule.rate(step, base: spec.optimizer.learningRate, total: plan.totalSteps)
-    network.lookAhead(rate: rate)
-    let batch = network.forwardBackward(batches.rows(step: step), step: step)
+    let rate = spec.schedule.rate(step, base: state.plateau?.rate ?? baseRate, total: plan.totalSteps)
+    let momentum = movesMomentum ? spec.schedule.momentum(step, total: plan.totalSteps) : nil
+    network.lookAhead(rate: rate, momentum: momentum)
+    let batch = try network.forwardBackward(batches.rows(step: step), step: step)
     let isLogged = step % spec.train.logEvery == 0
     let squares = isLogged || spec.train.clipGradNorm != nil ? network.gradientSquares() : nil
     let norm = squares.map { $0.reduce(0, +).squareRoot() }
@@ -116,12 +128,74 @@ private final class TrainingRun {
       throw diverged(step, batch.loss)
     }
     let sizes = network.update(
-      step: step, rate: rate, scale: clipScale(norm), clipValue: spec.train.clipGradValue, measuring: isLogged
-    )
+      step: step, rate: rate, momentum: momentum, scale: clipScale(norm),
+      clipValue: spec.train.clipGradValue, measuring: isLogged)
     if let squares, let sizes { try record(step, batch, rate, squares, sizes) }
     done += 1
     metrics = []
+    state.recent = (state.recent.sum + batch.loss * Double(batch.count), state.recent.count + batch.count)
+    if let share = spec.average?.share(place, count: state.averaged) {
+      network.addToAverage(share: share)
+      state.averaged += 1
+    }
     speed.add(batch.count)
+  }
+
+  /// Evaluates, decides and keeps what is due after an update.
+  private func afterStep() throws {
+    let isLast = done == plan.totalSteps
+    let isSnapshot = spec.average?.isSnapshot(place, spec.schedule) ?? false
+    let isDue = spec.checkpoint.every.isDue(after: done, stepsPerEpoch: plan.stepsPerEpoch) || isSnapshot
+    let isJudged =
+      isLast || spec.train.evaluateEvery.isDue(after: done, stepsPerEpoch: plan.stepsPerEpoch)
+    // A scheduled checkpoint is evaluated, so that "best" is said of its own parameters.
+    if isDue || isJudged { try evaluate() }
+    if isJudged { try judge() }
+    if isSnapshot { state.snapshots.append(done) }
+    if isLast || isOver { try goBackToBest() }
+    if isLast || isDue || isOver { try save(interim: false) }
+    try report(always: isLast || isOver)
+  }
+
+  /// Lets the methods that watch a metric see the newest one.
+  private func judge() throws {
+    func value(_ watch: Watch) -> Double {
+      guard watch.metric == "train/loss" else {
+        return metrics.first { $0.key == watch.metric }?.value ?? .nan
+      }
+      return state.recent.sum / Double(max(1, state.recent.count))
+    }
+    if let plateau = spec.schedule.plateau, let before = state.plateau?.rate {
+      let newest = value(plateau.watch)
+      state.plateau?.add(newest, plateau)
+      if let rate = state.plateau?.rate, rate < before {
+        try recorder.log(
+          "step \(done): \(plateau.watch.metric) is on a plateau, the learning rate is now \(rate)")
+      }
+    }
+    if let stopping = spec.train.earlyStopping {
+      let newest = value(stopping.watch)
+      if state.stopping?.add(newest, step: done, stopping) == true, stopping.restoreBest {
+        network.keepBest()
+        state.bestMetrics = metrics.map { RunState.Metric(key: $0.key, value: $0.value) }
+      }
+      if isOver {
+        try recorder.log(
+          "step \(done): stopping early, \(stopping.watch.metric) has not got better for \(stopping.patience) "
+            + "evaluations")
+      }
+    }
+    state.recent = (0, 0)
+  }
+
+  /// The end of a run with early stopping: the parameters of its best evaluation come back.
+  private func goBackToBest() throws {
+    guard spec.train.earlyStopping?.restoreBest == true, let stopping = state.stopping, stopping.best != nil,
+      stopping.bestStep != done
+    else { return }
+    network.restoreBest()
+    metrics = state.bestMetrics.map { ($0.key, $0.value) }
+    try recorder.log("the parameters are those of step \(stopping.bestStep), the best evaluation")
   }
 
   /// The curves of a step.
@@ -142,6 +216,7 @@ private final class TrainingRun {
   }
 
   private func evaluate() throws {
+    if state.averaged == 0 { network.addToAverage(share: 1) }
     let examplesPerSecond = speed.take()
     if let part = plan.split.validation {
       let result = network.evaluate(part)
@@ -192,6 +267,7 @@ private final class TrainingRun {
   /// Keeps the state. An interim checkpoint leaves no trace in what later ones hold, so that an interrupted run
   /// ends with the same bits.
   private func save(interim: Bool) throws {
+    if state.averaged == 0 { network.addToAverage(share: 1) }
     if let name = network.firstNonFiniteParameter() {
       throw TrainingError(
         step: done - 1,
@@ -201,13 +277,13 @@ private final class TrainingRun {
     var deleting = interimStep.map { [$0] } ?? []
     if !interim {
       let metric = metrics.first { $0.key == spec.checkpoint.metric }?.value
-      let change = retention.add(step: done, metric: metric, spec.checkpoint)
+      let change = retention.add(step: done, metric: metric, spec.checkpoint, pinned: state.snapshots)
       isBest = change.isBest
       deleting += change.deleting
     }
     let checkpoint = Checkpoint(
       step: done, epoch: done / plan.stepsPerEpoch, metrics: metrics, spec: specText, isInterim: interim,
-      tensors: network.tensors(), retention: retention)
+      tensors: network.tensors(), retention: retention, state: state)
     try recorder.checkpoint(
       TrainingCheckpoint(
         step: done, epoch: checkpoint.epoch, metrics: metrics, isBest: isBest,
@@ -227,6 +303,9 @@ private final class TrainingRun {
     try network.restore(checkpoint.tensors)
     done = checkpoint.step
     retention = checkpoint.retention
+    state = checkpoint.state
+    if spec.schedule.plateau != nil, state.plateau == nil { state.plateau = PlateauState(rate: baseRate) }
+    if spec.train.earlyStopping != nil, state.stopping == nil { state.stopping = EarlyStoppingState() }
     metrics = checkpoint.metrics
     savedStep = done
     interimStep = checkpoint.isInterim ? done : nil
@@ -267,7 +346,7 @@ private struct Batches {
 
   init(_ plan: JobPlan) {
     order = EpochOrder(plan.split.train, shuffle: plan.spec.dataset.shuffle, seed: plan.spec.seed)
-    batchSize = plan.batchSize
+    batchSize = plan.updateSize
     stepsPerEpoch = plan.stepsPerEpoch
   }
 

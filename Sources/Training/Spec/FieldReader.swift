@@ -15,13 +15,15 @@ struct Limits: Sendable {
   static let fraction = Limits(text: "from 0 to 1, 1 excluded") { $0 >= 0 && $0 < 1 }
   /// Both ends included.
   static let share = Limits(text: "from 0 to 1") { $0 >= 0 && $0 <= 1 }
+  /// 1 included, 0 not.
+  static let positiveShare = Limits(text: "from 0 to 1, 0 excluded") { $0 > 0 && $0 <= 1 }
 }
 
 /// Reads the fields of one JSON object; every error names the field by its whole path.
 final class FieldReader {
   /// Where this object is in the job; empty at the top.
   let path: String
-  private let object: JSONObject
+  private var object: JSONObject
   private var asked: [String] = []
 
   init(_ json: JSON, at path: String) throws(SpecError) {
@@ -41,6 +43,15 @@ final class FieldReader {
   /// The full path of a field.
   func path(of name: String) -> String {
     path.isEmpty ? name : "\(path).\(name)"
+  }
+
+  /// Takes a field under another spelling of its name.
+  func rename(_ other: String, to name: String) {
+    guard let value = object[other], object[name] == nil else { return }
+    var renamed = JSONObject()
+    for (key, old) in object.entries where key != other { renamed[key] = old }
+    renamed[name] = value
+    object = renamed
   }
 
   /// The error of a field that holds something wrong.
@@ -86,6 +97,20 @@ final class FieldReader {
     return try readInteger(name, range)
   }
 
+  /// A whole number of the range, or none where it is null; the default where it is left out.
+  func integerOrNone(_ name: String, _ range: ClosedRange<Int>, default fallback: Int) throws(SpecError)
+    -> Int?
+  {
+    let number = try integerOrNone(name, range)
+    return object[name] == nil ? fallback : number
+  }
+
+  /// True, false, or none.
+  func boolOrNone(_ name: String) throws(SpecError) -> Bool? {
+    nullable.insert(name)
+    return value(name) == nil ? nil : try bool(name, default: false)
+  }
+
   /// A finite number within the limits; required when there is no default.
   func number(_ name: String, _ limits: Limits, default fallback: Double? = nil) throws(SpecError) -> Double {
     try required(name, optional: try readNumber(name, limits), fallback)
@@ -123,6 +148,16 @@ final class FieldReader {
     return word
   }
 
+  /// A list of name patterns; empty when there is none.
+  func patterns(_ name: String) throws(SpecError) -> [NamePattern] {
+    guard let value = value(name) else { return [] }
+    let texts = (value.arrayValue ?? []).compactMap(\.stringValue)
+    guard let list = value.arrayValue, texts.count == list.count, list.count <= 1000,
+      texts.allSatisfy({ (1...250).contains($0.count) })
+    else { throw error(name, must: "a list of names, in which * stands for any characters") }
+    return texts.map(NamePattern.init)
+  }
+
   /// A list of some of the given words, each at most once; empty when there is none.
   func words(_ name: String, _ words: [String]) throws(SpecError) -> [String] {
     guard let value = value(name) else { return [] }
@@ -152,6 +187,13 @@ final class FieldReader {
   /// The object of a field, an empty one where there is none.
   func object(_ name: String) throws(SpecError) -> FieldReader {
     guard let value = value(name) else { return FieldReader(emptyAt: path(of: name)) }
+    return try FieldReader(value, at: path(of: name))
+  }
+
+  /// The object of a field, or none.
+  func objectOrNone(_ name: String) throws(SpecError) -> FieldReader? {
+    nullable.insert(name)
+    guard let value = value(name) else { return nil }
     return try FieldReader(value, at: path(of: name))
   }
 

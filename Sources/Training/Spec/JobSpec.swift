@@ -22,10 +22,12 @@ public struct JobSpec: Sendable {
   let dataset: DatasetSpec
   let model: ModelSpec
   let loss: any Loss
+  let penalties: Penalties
   let optimizer: OptimizerSpec
   let schedule: ScheduleSpec
   let train: TrainSpec
   let checkpoint: CheckpointSpec
+  let average: (any Average)?
 
   /// Reads a job and fills in its defaults; throws the first fault with the path of its field.
   public static func decode(_ json: JSON, catalog: DatasetCatalog = .builtin) throws(SpecError) -> JobSpec {
@@ -48,13 +50,50 @@ public struct JobSpec: Sendable {
       throw SpecError(field: "dataset.name", message: "dataset.name: \(error.reason)")
     }
     model = try ModelSpec(fields.object("model"))
-    loss = try fields.object("loss").method(
+    let lossFields = try fields.object("loss")
+    penalties = try Penalties(lossFields)
+    loss = try lossFields.method(
       .losses, default: task == .classification ? CrossEntropyLoss.type : MeanSquaredLoss.type)
     optimizer = try OptimizerSpec(fields.object("optimizer"))
     schedule = try ScheduleSpec(fields.object("schedule"))
     train = try TrainSpec(fields.object("train"))
     checkpoint = try CheckpointSpec(fields.object("checkpoint"), task)
+    average = try fields.objectOrNone("average").map { fields throws(SpecError) in
+      try fields.method(.averages)
+    }
     try fields.finish("a job")
+    try checkTogether(task)
+  }
+
+  /// What is wrong only because of another field.
+  private func checkTogether(_ task: DatasetTask) throws(SpecError) {
+    if schedule.schedule.movesMomentum == true, optimizer.method.momentum == nil {
+      throw SpecError(
+        "schedule.cycle_momentum", "must be false or left out, as the optimizer has no momentum to move")
+    }
+    for (path, watch) in watches where watch.metric == "val/accuracy" && task != .classification {
+      throw SpecError("\(path).metric", "must be val/loss or train/loss, as there are no classes")
+    }
+    if let snapshots = average as? Snapshots, snapshots.every == nil,
+      schedule.endsCycle(after: 1, total: 1) == nil
+    {
+      throw SpecError(
+        "average.every", "is required unless the schedule has cycles: cosine_restarts or cyclic")
+    }
+  }
+
+  /// The metrics that decide something in a run, with the paths of what they decide.
+  var watches: [(path: String, watch: Watch)] {
+    (schedule.plateau.map { [("schedule", $0.watch)] } ?? [])
+      + (train.earlyStopping.map { [("train.early_stopping", $0.watch)] } ?? [])
+  }
+
+  /// `loss` with its penalties.
+  private var encodedLoss: JSONObject {
+    var object = loss.encoded
+    object["l1"] = .number(penalties.l1)
+    object["l2"] = .number(penalties.l2)
+    return object
   }
 
   /// The full job: decoding it again gives the same job.
@@ -64,8 +103,9 @@ public struct JobSpec: Sendable {
     return [
       "experiment": .string(experiment), "name": .string(name), "seed": JSON(Int(seed)),
       "tags": .object(tags), "priority": JSON(priority), "dataset": dataset.encoded, "model": model.encoded,
-      "loss": .object(loss.encoded), "optimizer": .object(optimizer.encoded),
+      "loss": .object(encodedLoss), "optimizer": .object(optimizer.encoded),
       "schedule": .object(schedule.encoded), "train": train.encoded, "checkpoint": checkpoint.encoded,
+      "average": average.map { .object($0.encoded) } ?? .null,
     ]
   }
 

@@ -8,6 +8,12 @@ struct ModelSpec: Sendable {
   }
 
   let form: Form
+  /// What each layer says of its training; a preset's layers say nothing.
+  let training: [LayerTraining]
+  /// Tensors that are frozen, besides those of frozen layers.
+  let freeze: [NamePattern]
+  /// Where the first parameters come from, when not from their initialization.
+  let initFrom: InitFromSpec?
 
   static let maxLayers = 1000
 
@@ -17,23 +23,36 @@ struct ModelSpec: Sendable {
     guard hasPreset != hasLayers else {
       throw SpecError(fields.path(of: "layers"), "or model.preset must be given, one of the two")
     }
+    freeze = try fields.patterns("freeze")
+    initFrom = try fields.objectOrNone("init_from").map { fields throws(SpecError) in
+      try InitFromSpec(fields)
+    }
     if hasPreset {
+      training = []
       form = .preset(try fields.method(.presets, key: "preset"))
     } else {
       var layers: [any Layer] = []
+      var training: [LayerTraining] = []
       for layer in try fields.list("layers", count: 1...Self.maxLayers) {
+        training.append(try LayerTraining(layer))
         layers.append(try layer.method(.layers))
       }
+      self.training = training
       form = .layers(layers)
       try fields.finish("model")
     }
   }
 
   var encoded: JSON {
+    var object: JSONObject
     switch form {
-    case .layers(let layers): ["layers": .array(layers.map { .object($0.encoded) })]
-    case .preset(let preset): .object(preset.encoded)
+    case .layers(let layers):
+      object = ["layers": .array(zip(layers, training).map { .object($1.encoded(with: $0.encoded)) })]
+    case .preset(let preset): object = preset.encoded
     }
+    object["freeze"] = .array(freeze.map { .string($0.text) })
+    object["init_from"] = initFrom?.encoded ?? .null
+    return .object(object)
   }
 
   /// Where in the job the user finds a layer.

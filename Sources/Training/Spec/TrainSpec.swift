@@ -28,8 +28,17 @@ struct TrainSpec: Sendable {
   let batchSize: Int
   /// Leave out the last, short batch of an epoch.
   let dropLast: Bool
+  /// Batches whose gradients make one update: an update takes `accumulate` * `batch_size` examples.
+  let accumulate: Int
+  /// Copies of the model that share a batch.
+  let replicas: Int
+  /// The learning rate is for updates of so many examples, and grows with their true number.
+  let rateBase: Int?
   let clipGradNorm: Double?
   let clipGradValue: Double?
+  let earlyStopping: EarlyStoppingSpec?
+  /// Where all that is frozen begins to be trained, unless a layer says so itself.
+  let unfreezeAt: Double?
   /// Threads to compute with; the server's choice when not given. Never changes a result.
   let threads: Int?
   /// Curves of the training batches get a point every so many steps.
@@ -48,13 +57,30 @@ struct TrainSpec: Sendable {
     }
     batchSize = try fields.integer("batch_size", 1...1_048_576, default: 32)
     dropLast = try fields.bool("drop_last", default: false)
+    accumulate = try fields.integer("accumulate", 1...4096, default: 1)
+    replicas = try fields.integer("replicas", 1...256, default: 1)
+    guard replicas <= batchSize else {
+      throw fields.error("replicas", must: "at most train.batch_size, which is \(batchSize)")
+    }
+    rateBase = try fields.objectOrNone("scale_lr_with_batch").map { fields throws(SpecError) in
+      let base = try fields.integer("base", 1...1_000_000_000, default: 256)
+      try fields.finish("scale_lr_with_batch")
+      return base
+    }
     clipGradNorm = try fields.numberOrNone("clip_grad_norm", .positive)
     clipGradValue = try fields.numberOrNone("clip_grad_value", .positive)
+    earlyStopping = try fields.objectOrNone("early_stopping").map { fields throws(SpecError) in
+      try EarlyStoppingSpec(fields)
+    }
+    unfreezeAt = try LayerTraining.unfreezeAt(fields)
     threads = try fields.integerOrNone("threads", 1...256)
     logEvery = try fields.integer("log_every", 1...Self.maxSteps, default: 1)
     evaluateEvery = try Self.cadence(fields.object("evaluate_every"))
     try fields.finish("train")
   }
+
+  /// What the learning rate is multiplied with for the size of an update (Goyal et al. 2017).
+  var rateScale: Double { rateBase.map { Double(batchSize * accumulate) / Double($0) } ?? 1 }
 
   private static func cadence(_ fields: FieldReader) throws(SpecError) -> Cadence {
     let epochs = try fields.integerOrNone("epochs", 1...1_000_000)
@@ -81,9 +107,13 @@ struct TrainSpec: Sendable {
     }
     return [
       "epochs": epochs, "steps": steps, "batch_size": JSON(batchSize), "drop_last": .bool(dropLast),
+      "accumulate": JSON(accumulate), "replicas": JSON(replicas),
+      "scale_lr_with_batch": rateBase.map { ["base": JSON($0)] } ?? .null,
       "clip_grad_norm": clipGradNorm.map { .number($0) } ?? .null,
       "clip_grad_value": clipGradValue.map { .number($0) } ?? .null,
-      "threads": threads.map { JSON($0) } ?? .null, "log_every": JSON(logEvery), "evaluate_every": evaluate,
+      "early_stopping": earlyStopping?.encoded ?? .null,
+      "unfreeze_at": unfreezeAt.map { .number($0) } ?? .null, "threads": threads.map { JSON($0) } ?? .null,
+      "log_every": JSON(logEvery), "evaluate_every": evaluate,
     ]
   }
 }

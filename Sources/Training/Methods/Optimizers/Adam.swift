@@ -6,7 +6,7 @@ import JSON
 struct Adam: Optimizer {
   static let type = "adam"
 
-  let moments: Moments
+  private var moments: Moments
   let amsgrad: Bool
   let biasCorrection: Bool
   let epsInside: Bool
@@ -26,6 +26,10 @@ struct Adam: Optimizer {
     return object
   }
 
+  var momentum: Double? {
+    get { moments.beta1 }
+    set { moments.beta1 = newValue ?? moments.beta1 }
+  }
   var learningRate: Double { moments.learningRate }
   var weightDecay: Double { moments.weightDecay }
   var slots: [String] { ["m", "v"] + (amsgrad ? ["v_max"] : []) }

@@ -6,7 +6,7 @@ import JSON
 struct AdamW: Optimizer {
   static let type = "adamw"
 
-  let moments: Moments
+  private var moments: Moments
   let amsgrad: Bool
   let biasCorrection: Bool
 
@@ -23,6 +23,10 @@ struct AdamW: Optimizer {
     return object
   }
 
+  var momentum: Double? {
+    get { moments.beta1 }
+    set { moments.beta1 = newValue ?? moments.beta1 }
+  }
   var learningRate: Double { moments.learningRate }
   var weightDecay: Double { moments.weightDecay }
   var slots: [String] { ["m", "v"] + (amsgrad ? ["v_max"] : []) }

@@ -5,12 +5,16 @@ import JSON
 struct Adamax: Optimizer {
   static let type = "adamax"
 
-  let moments: Moments
+  private var moments: Moments
 
   init(_ fields: FieldReader) throws(SpecError) { moments = try Moments(fields, lr: 2e-3) }
 
   var encoded: JSONObject { moments.encoded(Self.type) }
 
+  var momentum: Double? {
+    get { moments.beta1 }
+    set { moments.beta1 = newValue ?? moments.beta1 }
+  }
   var learningRate: Double { moments.learningRate }
   var weightDecay: Double { moments.weightDecay }
   var slots: [String] { ["m", "u"] }

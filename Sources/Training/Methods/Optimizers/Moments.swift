@@ -4,7 +4,7 @@ import JSON
 /// What Adam and its relatives share: the averages of gradients and of their squares.
 struct Moments: Sendable {
   let learningRate: Double
-  let beta1: Double
+  var beta1: Double
   let beta2: Double
   let eps: Double
   let weightDecay: Double

@@ -8,20 +8,25 @@ struct Nag: Optimizer {
   static let type = "nag"
 
   let learningRate: Double
-  let momentum: Double
+  private var velocityKept: Double
   let weightDecay: Double
 
   init(_ fields: FieldReader) throws(SpecError) {
     learningRate = try fields.number("lr", .positive, default: 1e-3)
-    momentum = try fields.number("momentum", .notNegative, default: 0.9)
+    velocityKept = try fields.number("momentum", .notNegative, default: 0.9)
     weightDecay = try fields.number("weight_decay", .notNegative, default: 0)
   }
 
   var encoded: JSONObject {
     [
-      "type": .string(Self.type), "lr": .number(learningRate), "momentum": .number(momentum),
+      "type": .string(Self.type), "lr": .number(learningRate), "momentum": .number(velocityKept),
       "weight_decay": .number(weightDecay),
     ]
+  }
+
+  var momentum: Double? {
+    get { velocityKept }
+    set { velocityKept = newValue ?? velocityKept }
   }
 
   var slots: [String] { ["momentum_buffer"] }
@@ -30,8 +35,8 @@ struct Nag: Optimizer {
   func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
     -> ParameterPasses.Coefficients
   {
-    .init(gradientScale: gradientScale, decay: weightDecay, rate, momentum, 1, 1, 0)
+    .init(gradientScale: gradientScale, decay: weightDecay, rate, velocityKept, 1, 1, 0)
   }
 
-  func lookahead(rate: Double) -> Double { -rate * momentum }
+  func lookahead(rate: Double) -> Double { -rate * velocityKept }
 }

@@ -25,12 +25,20 @@ protocol Optimizer: Sendable {
   mutating func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
     -> ParameterPasses.Coefficients
 
+  /// The momentum, or the first beta, which schedules may move; nil where there is none.
+  var momentum: Double? { get set }
+
   /// Where gradients are taken: this many times the first slot away from the parameters.
   func lookahead(rate: Double) -> Double
 }
 
 extension Optimizer {
   var initialState: Float { 0 }
+
+  var momentum: Double? {
+    get { nil }
+    set {}
+  }
 
   func lookahead(rate: Double) -> Double { 0 }
 }

@@ -6,7 +6,7 @@ import JSON
 struct RAdam: Optimizer {
   static let type = "radam"
 
-  let moments: Moments
+  private var moments: Moments
   let decoupled: Bool
 
   init(_ fields: FieldReader) throws(SpecError) {
@@ -20,6 +20,10 @@ struct RAdam: Optimizer {
     return object
   }
 
+  var momentum: Double? {
+    get { moments.beta1 }
+    set { moments.beta1 = newValue ?? moments.beta1 }
+  }
   var learningRate: Double { moments.learningRate }
   var weightDecay: Double { moments.weightDecay }
   var slots: [String] { ["m", "v"] }

@@ -11,7 +11,7 @@ struct RmsProp: Optimizer {
   let eps: Double
   let epsInside: Bool
   let weightDecay: Double
-  let momentum: Double
+  private var velocityKept: Double
   let centered: Bool
 
   init(_ fields: FieldReader) throws(SpecError) {
@@ -20,7 +20,7 @@ struct RmsProp: Optimizer {
     eps = try fields.number("eps", .notNegative, default: 1e-8)
     epsInside = try fields.bool("eps_inside_sqrt", default: false)
     weightDecay = try fields.number("weight_decay", .notNegative, default: 0)
-    momentum = try fields.number("momentum", .notNegative, default: 0)
+    velocityKept = try fields.number("momentum", .notNegative, default: 0)
     centered = try fields.bool("centered", default: false)
   }
 
@@ -28,13 +28,18 @@ struct RmsProp: Optimizer {
     [
       "type": .string(Self.type), "lr": .number(learningRate), "alpha": .number(alpha), "eps": .number(eps),
       "eps_inside_sqrt": .bool(epsInside), "weight_decay": .number(weightDecay),
-      "momentum": .number(momentum),
+      "momentum": .number(velocityKept),
       "centered": .bool(centered),
     ]
   }
 
+  var momentum: Double? {
+    get { velocityKept > 0 ? velocityKept : nil }
+    set { velocityKept = newValue ?? velocityKept }
+  }
+
   var slots: [String] {
-    ["square_avg"] + (centered ? ["grad_avg"] : []) + (momentum > 0 ? ["momentum_buffer"] : [])
+    ["square_avg"] + (centered ? ["grad_avg"] : []) + (velocityKept > 0 ? ["momentum_buffer"] : [])
   }
   var rule: UpdateRule { .rmsprop }
 
@@ -43,6 +48,6 @@ struct RmsProp: Optimizer {
   {
     .init(
       gradientScale: gradientScale, decay: weightDecay, rate, alpha, 1 - alpha, epsInside ? 0 : eps,
-      epsInside ? eps : 0, momentum, centered ? 1 : 0, momentum > 0 ? 1 : 0)
+      epsInside ? eps : 0, velocityKept, centered ? 1 : 0, velocityKept > 0 ? 1 : 0)
   }
 }

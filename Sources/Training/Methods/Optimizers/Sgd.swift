@@ -6,38 +6,43 @@ struct Sgd: Optimizer {
   static let type = "sgd"
 
   let learningRate: Double
-  let momentum: Double
+  private var velocityKept: Double
   let dampening: Double
   let nesterov: Bool
   let weightDecay: Double
 
   init(_ fields: FieldReader) throws(SpecError) {
     learningRate = try fields.number("lr", .positive, default: 1e-3)
-    momentum = try fields.number("momentum", .notNegative, default: 0)
+    velocityKept = try fields.number("momentum", .notNegative, default: 0)
     dampening = try fields.number("dampening", .any, default: 0)
     nesterov = try fields.bool("nesterov", default: false)
     weightDecay = try fields.number("weight_decay", .notNegative, default: 0)
-    if nesterov, momentum == 0 || dampening != 0 {
+    if nesterov, velocityKept == 0 || dampening != 0 {
       throw fields.error("nesterov", must: "false unless momentum is > 0 and dampening is 0")
     }
   }
 
   var encoded: JSONObject {
     [
-      "type": .string(Self.type), "lr": .number(learningRate), "momentum": .number(momentum),
+      "type": .string(Self.type), "lr": .number(learningRate), "momentum": .number(velocityKept),
       "dampening": .number(dampening), "nesterov": .bool(nesterov), "weight_decay": .number(weightDecay),
     ]
   }
 
-  var slots: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
-  var rule: UpdateRule { momentum == 0 ? .descend : .momentum }
+  var momentum: Double? {
+    get { velocityKept > 0 ? velocityKept : nil }
+    set { velocityKept = newValue ?? velocityKept }
+  }
+
+  var slots: [String] { velocityKept == 0 ? [] : ["momentum_buffer"] }
+  var rule: UpdateRule { velocityKept == 0 ? .descend : .momentum }
 
   func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
     -> ParameterPasses.Coefficients
   {
     .init(
-      gradientScale: gradientScale, decay: weightDecay, rate, t == 1 ? 0 : momentum,
+      gradientScale: gradientScale, decay: weightDecay, rate, t == 1 ? 0 : velocityKept,
       t == 1 ? 1 : 1 - dampening,
-      nesterov ? 1 : 0, nesterov ? momentum : 1)
+      nesterov ? 1 : 0, nesterov ? velocityKept : 1)
   }
 }

@@ -6,5 +6,5 @@ struct ConstantSchedule: Schedule {
 
   var encoded: JSONObject { ["type": .string(Self.type)] }
 
-  func rate(_ t: Int, base: Double, steps: Int) -> Double { base }
+  func rate(_ t: Int, base: Double, _ length: ScheduleLength) -> Double { base }
 }

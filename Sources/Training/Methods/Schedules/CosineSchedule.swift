@@ -10,6 +10,7 @@ struct CosineSchedule: Schedule {
   let etaMin: Double
 
   init(_ fields: FieldReader) throws(SpecError) {
+    fields.rename("T_max", to: "t_max")
     tMax = try fields.integerOrNone("t_max", 1...1_000_000_000)
     etaMin = try fields.number("eta_min", .notNegative, default: 0)
   }
@@ -18,8 +19,8 @@ struct CosineSchedule: Schedule {
     ["type": .string(Self.type), "t_max": tMax.map { JSON($0) } ?? .null, "eta_min": .number(etaMin)]
   }
 
-  func rate(_ t: Int, base: Double, steps: Int) -> Double {
-    let period = tMax ?? steps
+  func rate(_ t: Int, base: Double, _ length: ScheduleLength) -> Double {
+    let period = tMax ?? length.steps
     let phase = Double(t % (2 * period)) / Double(period)
     return etaMin + (base - etaMin) * (1 + ExactMath.cosPi(phase)) / 2
   }

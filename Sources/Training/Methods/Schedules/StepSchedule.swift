@@ -17,7 +17,7 @@ struct StepSchedule: Schedule {
     ["type": .string(Self.type), "step_size": JSON(stepSize), "gamma": .number(gamma)]
   }
 
-  func rate(_ t: Int, base: Double, steps: Int) -> Double {
+  func rate(_ t: Int, base: Double, _ length: ScheduleLength) -> Double {
     base * ExactMath.pow(gamma, t / stepSize)
   }
 }
