@@ -135,9 +135,11 @@ final class Scheduler: Sendable {
       let outcome: TrainingOutcome
       do {
         let spec = try JobSpec.decode(try JSON.parse(job.spec), catalog: catalog)
-        let trainer = Trainer(plan: try JobPlan.make(spec, catalog: catalog))
-        outcome = try trainer.run(
-          from: try newestCheckpoint(of: job), recorder: recorder, control: control, threads: threads)
+        let newest = try newestCheckpoint(of: job)
+        let plan = try JobPlan.make(
+          spec, catalog: catalog, checkpoints: checkpointSource(store), isResuming: newest != nil)
+        outcome = try Trainer(plan: plan).run(
+          from: newest, recorder: recorder, control: control, threads: threads)
       } catch {
         // What was recorded before the fault is kept, and the fault is the log's last line.
         try? recorder.log("failed: \(error)")

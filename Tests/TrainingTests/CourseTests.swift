@@ -283,6 +283,56 @@ import Testing
     #expect(averaged < raw)
   }
 
+  /// A run begins with another's body and a fresh head; what does not fit is named whole.
+  @Test func T1_newHead() throws {
+    let source = try finished(Self.small([]))
+    let bytes = try #require(source.latest).bytes
+    func plan(_ changes: [(String, JSON)]) throws -> JobPlan {
+      let spec = try JobSpec.decode(
+        Self.small([("seed", 9), ("train.steps", 1), ("model.init_from.run_id", "a")] + changes))
+      return try JobPlan.make(spec) { run, checkpoint in
+        #expect(run == "a" && checkpoint == "best")
+        return bytes
+      }
+    }
+    func beginning(_ plan: JobPlan) throws -> [String: [Float]] {
+      let tensors = try Network(plan, threads: 1, try KernelTable.select()).tensors()
+      return Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.values) })
+    }
+    let body = try Self.tensors(source, 24)
+    let all = try beginning(plan([]))
+    let headless = try beginning(plan([("model.init_from.skip", ["2.*"])]))
+    for name in ["0.weight", "0.bias"] {
+      #expect(all["model.\(name)"] == body[name] && headless["model.\(name)"] == body[name])
+    }
+    #expect(all["model.2.weight"] == body["2.weight"] && headless["model.2.weight"] != body["2.weight"])
+
+    let deeper: [(String, JSON)] = [
+      ("model.layers.0.out", 21), ("model.layers.3", ["type": "linear", "out": 10]),
+    ]
+    let error = #expect(throws: SpecError.self) { try plan(deeper) }
+    #expect(error?.field == "model.init_from")
+    for part in [
+      "0.weight has shape [20, 64], not [21, 64]", "0.bias has shape", "2.weight has shape",
+      "3.weight is missing", "3.bias is missing",
+    ] { #expect(error?.message.contains(part) == true, "\(part)") }
+    let surplus = #expect(throws: SpecError.self) {
+      try plan([("model.layers", [["type": "linear", "out": 10]])])
+    }
+    #expect(surplus?.message.contains("2.weight is not in the model") == true)
+    // Without strictness only shapes must fit.
+    let loose: [(String, JSON)] = [
+      ("model.layers.3", ["type": "relu"]), ("model.layers.4", ["type": "linear", "out": 10]),
+      ("model.init_from.strict", false),
+    ]
+    #expect(try beginning(plan(loose))["model.0.weight"] == body["0.weight"])
+    #expect(throws: SpecError.self) { try plan(loose.dropLast()) }
+    #expect(throws: SpecError.self) { try JobPlan.make(JobSpec.decode(Self.small([("model.init_from.run_id", "a")]))) }
+    let pattern = NamePattern(text: "a*c*e")
+    #expect(pattern.matches("abcde") && pattern.matches("ace") && pattern.matches("acece"))
+    #expect(!pattern.matches("abde") && !pattern.matches("xace") && !NamePattern(text: "a*a").matches("a"))
+  }
+
   /// Frozen tensors keep their bits and their gradients are not computed.
   @Test func T2_freezing() throws {
     let run = try finished(Self.small([("model.layers.0.freeze", true)]))

@@ -32,15 +32,26 @@ public struct JobPlan: Sendable {
   let updateSize: Int
   /// How each parameter takes part.
   let training: [ParameterTraining]
+  /// The tensors that do not begin as their initialization says: those of `model.init_from`.
+  let initialTensors: [NamedTensor]
 
-  /// Checks a job against its data and a limit of memory; throws the first fault with the path of its field.
+  /// Gives the bytes of a run's checkpoint: `latest`, `best` or a step.
+  public typealias CheckpointSource = @Sendable (_ runID: String, _ checkpoint: String) throws -> [UInt8]
+
+  /// Checks a job against its data, a limit of memory and what it begins from; throws the first fault with the path of
+  /// its field. A run that goes on from its own checkpoint does not begin: then `isResuming`, and `model.init_from` is
+  /// not looked at.
   public static func make(
-    _ spec: JobSpec, catalog: DatasetCatalog = .builtin, memoryLimit: Int = defaultMemoryLimit
+    _ spec: JobSpec, catalog: DatasetCatalog = .builtin, memoryLimit: Int = defaultMemoryLimit,
+    checkpoints: CheckpointSource? = nil, isResuming: Bool = false
   ) throws(SpecError) -> JobPlan {
-    try JobPlan(spec, catalog, memoryLimit)
+    try JobPlan(spec, catalog, memoryLimit, isResuming ? nil : spec.model.initFrom, checkpoints)
   }
 
-  private init(_ spec: JobSpec, _ catalog: DatasetCatalog, _ memoryLimit: Int) throws(SpecError) {
+  private init(
+    _ spec: JobSpec, _ catalog: DatasetCatalog, _ memoryLimit: Int, _ initFrom: InitFromSpec?,
+    _ checkpoints: CheckpointSource?
+  ) throws(SpecError) {
     self.spec = spec
     do { dataset = try catalog.load(spec.dataset.name) } catch {
       throw SpecError(field: "dataset.name", message: "dataset.name: \(error.reason)")
@@ -61,6 +72,12 @@ public struct JobPlan: Sendable {
     layers = architecture.summaries
     parameters = layers.reduce(0) { $0 + $1.parameters }
     guard parameters > 0 else { throw SpecError("model.layers", "have nothing to train") }
+
+    if let initFrom {
+      initialTensors = try initFrom.chosen(from: Self.source(initFrom, checkpoints), for: architecture.parameters)
+    } else {
+      initialTensors = []
+    }
 
     let train = spec.train
     batchSize = min(train.batchSize, split.train.count)
@@ -92,6 +109,18 @@ public struct JobPlan: Sendable {
         "train.batch_size",
         "of \(batchSize) makes the job need \(memoryBytes >> 20) MiB, more than the \(memoryLimit >> 20) MiB it may use"
       )
+    }
+  }
+
+  /// The model in the checkpoint that a job begins from.
+  private static func source(_ initFrom: InitFromSpec, _ checkpoints: CheckpointSource?) throws(SpecError)
+    -> [NamedTensor]
+  {
+    guard let checkpoints else {
+      throw SpecError("model.init_from", "cannot be used here, where there are no other runs")
+    }
+    do { return try Checkpoint(try checkpoints(initFrom.runID, initFrom.checkpoint)).evaluatedModel } catch {
+      throw SpecError("model.init_from", "cannot be read: \(error)")
     }
   }
 

@@ -75,7 +75,8 @@ final class Network {
     }
     let random = RandomStream(seed: plan.spec.seed, .initialization)
     for (index, spec) in plan.architecture.parameters.enumerated() {
-      try layout.write(spec.initial(random, index), to: index, in: parameters)
+      let given = plan.initialTensors.first { $0.name == spec.name }
+      try layout.write(given?.values ?? spec.initial(random, index), to: index, in: parameters)
     }
   }
 
