@@ -1,4 +1,5 @@
 import JSON
+import Training
 
 /// The OpenAPI 3.1 description of the native API, made from the route table and the schemas below.
 func openAPIDocument(_ endpoints: [Endpoint], version: String) -> JSON {
@@ -115,17 +116,7 @@ private let schemas: JSONObject = [
   "Bytes": ["type": "string", "format": "binary"],
   "Health": object(["status": text]),
   "Document": ["type": "object"],
-  "JobSpec": [
-    "type": "object", "required": ["dataset", "model", "optimizer"],
-    "description": "A training job; POST it with dry_run=true to see every default filled in.",
-    "properties": [
-      "experiment": text, "name": text, "seed": ["type": "integer", "minimum": 0], "tags": ["type": "object"],
-      "priority": integer,
-      "dataset": ["type": "object", "required": ["name"], "properties": ["name": text]],
-      "model": ["type": "object"], "loss": ["type": "object"], "optimizer": ["type": "object"],
-      "schedule": ["type": "object"], "train": ["type": "object"], "checkpoint": ["type": "object"],
-    ],
-  ],
+  "JobSpec": JobSpec.schema,
   "DryRun": object([
     "spec": reference("JobSpec"), "parameters": integer,
     "layers": [

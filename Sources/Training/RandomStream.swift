@@ -6,7 +6,7 @@ import Autodiff
 /// What random numbers are for; each purpose has a stream of its own.
 enum RandomPurpose: UInt32 {
   case dataset = 0x8000_0000
-  case testSplit, validationSplit, order, initialization
+  case testSplit, validationSplit, order, initialization, bootstrap, augmentation, weightNoise, mixing
 }
 
 /// Random numbers of one purpose, each found by its place (step, element).

@@ -327,10 +327,42 @@ import Testing
     ]
     #expect(try beginning(plan(loose))["model.0.weight"] == body["0.weight"])
     #expect(throws: SpecError.self) { try plan(loose.dropLast()) }
-    #expect(throws: SpecError.self) { try JobPlan.make(JobSpec.decode(Self.small([("model.init_from.run_id", "a")]))) }
+    #expect(throws: SpecError.self) {
+      try JobPlan.make(JobSpec.decode(Self.small([("model.init_from.run_id", "a")])))
+    }
     let pattern = NamePattern(text: "a*c*e")
     #expect(pattern.matches("abcde") && pattern.matches("ace") && pattern.matches("acece"))
     #expect(!pattern.matches("abde") && !pattern.matches("xace") && !NamePattern(text: "a*a").matches("a"))
+  }
+
+  /// Row L7, orthogonal: rows or columns are at right angles to each other and as long as the gain.
+  @Test func L7_orthogonal() throws {
+    for (inputs, outputs) in [(64, 10), (64, 100)] {
+      let plan = try plan(
+        Self.small([
+          (
+            "model.layers",
+            [
+              ["type": "linear", "out": JSON(outputs), "init": ["type": "orthogonal", "gain": 2]],
+              ["type": "linear", "out": 10],
+            ]
+          )
+        ]))
+      let values = plan.architecture.parameters[0].initial(RandomStream(seed: 3, .initialization), 0)
+      let count = min(inputs, outputs)
+      for a in 0..<count {
+        for b in 0...a {
+          let product = (0..<max(inputs, outputs)).reduce(0.0) { sum, k in
+            let (x, y) =
+              outputs <= inputs
+              ? (values[a * inputs + k], values[b * inputs + k])
+              : (values[k * inputs + a], values[k * inputs + b])
+            return sum + Double(x) * Double(y)
+          }
+          #expect(abs(product - (a == b ? 4 : 0)) < 1e-5)
+        }
+      }
+    }
   }
 
   /// Frozen tensors keep their bits and their gradients are not computed.

@@ -58,7 +58,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("model.layers.0", ["type": "conv2d"], "model.layers.0.type", says: "\"linear\", \"relu\""),
     WrongJob("model.layers.0", 7, says: "must be an object, got 7"),
     WrongJob(
-      "model.layers.0.init", ["type": "orthogonal"], "model.layers.0.init.type", says: "xavier_uniform"),
+      "model.layers.0.init", ["type": "glorot"], "model.layers.0.init.type", says: "xavier_uniform"),
     WrongJob("model.layers.0.init", ["type": "constant"], "model.layers.0.init.val", says: "is required"),
     WrongJob(
       "model.layers.0.init", ["type": "uniform", "a": 2], "model.layers.0.init.b", says: "at least a"),
@@ -80,8 +80,14 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("dataset.validation", "half", says: "a fraction or \"test\""),
     WrongJob("dataset.test", 0.9, says: "leaves examples to train on"),
     WrongJob("dataset.limit", 0, says: "from 1"),
+    WrongJob(
+      "dataset", ["name": "iris", "folds": 3, "fold": 3], "dataset.fold",
+      says: "below dataset.folds, which is 3"),
+    WrongJob("dataset.fold", 1, "dataset.folds", says: "given where dataset.fold is"),
+    WrongJob(
+      "dataset", ["name": "iris", "folds": 3, "validation": 0.1], "dataset.validation", says: "left out"),
+
     WrongJob("dataset.standardize", "yes", says: "true or false"),
-    WrongJob("dataset.folds", 5, says: "is not a field of dataset"),
     WrongJob("loss", ["type": "hinge"], "loss.type", says: "\"cross_entropy\", \"mse\""),
     WrongJob(
       "loss", ["type": "cross_entropy", "label_smoothing": 2], "loss.label_smoothing", says: "from 0 to 1"),
@@ -165,7 +171,8 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     let text = try JobSpec.decode(job([("optimizer", ["type": "adam"])])).encode().text
     let expected = """
       {"experiment":"Default","name":"iris","seed":0,"tags":{},"priority":0,\
-      "dataset":{"name":"iris","validation":0.1,"test":0.0,"limit":null,"standardize":true,"shuffle":true},\
+      "dataset":{"name":"iris","validation":0.1,"test":0.0,"limit":null,"standardize":true,"shuffle":true,\
+      "bootstrap":false,"folds":null},\
       "model":{"layers":[{"type":"linear","out":3,"bias":true,"init":{"type":"default"},\
       "freeze":false,"unfreeze_at":null,"lr_scale":1.0}],"freeze":[],"init_from":null},\
       "loss":{"type":"cross_entropy","label_smoothing":0.0,"l1":0.0,"l2":0.0},\
@@ -178,6 +185,34 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
       "metric":"val/loss","mode":"min"},"average":null}
       """
     #expect(text == expected)
+  }
+
+  /// The schema names every method and field that encoding shows, with the same defaults.
+  @Test func schemaIsWhatIsRead() throws {
+    let schema = JobSpec.schema
+    let optimizers = try #require(schema["properties"]?["optimizer"]?["oneOf"]?.arrayValue)
+    let types = optimizers.compactMap { $0["properties"]?["type"]?["const"]?.stringValue }
+    #expect(types.count == 11 && types.contains("lion"))
+    let adam = try #require(optimizers.first { $0["properties"]?["type"]?["const"] == "adam" }?["properties"])
+    for (name, value) in try JobSpec.decode(job([("optimizer", ["type": "adam"])])).encode()["optimizer"]?
+      .objectValue?.entries ?? [] where name != "type"
+    {
+      #expect(adam[name]?["default"] == value, "\(name)")
+    }
+    let train = try #require(schema["properties"]?["train"]?["properties"])
+    #expect(train["early_stopping"]?["properties"]?["patience"]?["default"] == 3)
+    #expect(train["batch_size"] == ["type": "integer", "minimum": 1, "maximum": 1_048_576, "default": 32])
+    let schedules = try #require(schema["properties"]?["schedule"]?["oneOf"]?.arrayValue)
+    #expect(
+      schedules.count == 12
+        && schedules.allSatisfy { $0["properties"]?["warmup"]?["default"]?.doubleValue == 0 })
+    let encoded = try JobSpec.decode(job()).encode()
+    for part in ["dataset", "train", "checkpoint"] {
+      let known = schema["properties"]?[part]?["properties"]
+      for (name, _) in encoded[part]?.objectValue?.entries ?? [] {
+        #expect(known?[name] != nil, "\(part).\(name)")
+      }
+    }
   }
 
   @Test func defaultsFollowTheData() throws {

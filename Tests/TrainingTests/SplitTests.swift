@@ -36,6 +36,44 @@ import Testing
     #expect(try split("iris").1.train.rows != split("iris", seed: 2).1.train.rows)
   }
 
+  /// Rows G1 and G2: the folds are disjoint, cover what is not for testing, and give each class its share.
+  @Test(arguments: ["iris", "digits", "diabetes"], [2, 3, 10])
+  func G2_folds(_ name: String, _ count: Int) throws {
+    var all: [Int32] = []
+    for fold in 0..<count {
+      let (set, split) = try split(name, [("folds", JSON(count)), ("fold", JSON(fold)), ("test", 0.2)])
+      let (chosen, test) = (try #require(split.validation).rows, try #require(split.test).rows)
+      #expect(
+        (split.train.rows + chosen + test).sorted() == Array(0..<Int32(set.pool.count))
+          && chosen == chosen.sorted())
+      let rest = set.pool.count - test.count
+      #expect(abs(chosen.count - rest / count) <= 1)
+      for label in 0..<Int32(set.classes.count) {
+        let classes = (chosen + split.train.rows).count { set.pool.labels[Int($0)] == label }
+        let here = chosen.count { set.pool.labels[Int($0)] == label }
+        #expect(abs(Double(here) - Double(classes) / Double(count)) <= 1)
+      }
+      all += chosen
+      if fold == count - 1 { #expect((all + test).sorted() == Array(0..<Int32(set.pool.count))) }
+    }
+    let spec = try JobSpec.decode(job([("dataset.folds", 4), ("dataset.fold", 3)]))
+    #expect(try JobSpec.decode(spec.encode()) == spec && spec.encode()["dataset"]?["validation"] == nil)
+  }
+
+  /// Row G9, the sets: as many examples as before, about 1 - 1/e of them different, others for another seed.
+  @Test func G9_bootstrap() throws {
+    let (_, plain) = try split("digits")
+    let sets = try (1...3).map { try split("digits", seed: UInt64($0), [("bootstrap", true)]).1 }
+    for set in sets {
+      #expect(set.train.rows.count == plain.train.rows.count)
+      let different = Double(Set(set.train.rows).count) / Double(set.train.rows.count)
+      #expect(abs(different - 0.632) < 0.02)
+      #expect(Set(set.train.rows).isDisjoint(with: try #require(set.validation).rows))
+    }
+    #expect(Set(sets[0].train.rows).isSubset(of: plain.train.rows))
+    #expect(sets[0].train.rows != sets[1].train.rows && sets[1].train.rows != sets[2].train.rows)
+  }
+
   @Test func limitsAndEdges() throws {
     #expect(try split("iris", [("limit", 20), ("validation", 0.1)]).1.train.rows.count == 18)
     #expect(try split("iris", [("validation", 0)]).1.validation == nil)

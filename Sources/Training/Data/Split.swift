@@ -34,25 +34,63 @@ struct Split: Sendable {
       }
     }
     test = take(spec.test, .testSplit)
-    validation = take(spec.validation, .validationSplit)
+    if let folds = spec.folds {
+      let chosen = Self.fold(spec.fold, of: folds, left, pool, RandomStream(seed: seed, .validationSplit))
+      guard !chosen.isEmpty else {
+        throw SpecError(
+          "dataset.folds", "must be at most the number of examples, \(left.count), got \(folds)")
+      }
+      let taken = Set(chosen)
+      left.removeAll { taken.contains($0) }
+      validation = Part(examples: pool, rows: chosen)
+    } else {
+      validation = take(spec.validation, .validationSplit)
+    }
     guard !left.isEmpty else {
       throw SpecError("dataset.validation", "leaves nothing to train on: the set has \(count) examples here")
     }
-    train = Part(examples: pool, rows: left)
+    train = Part(
+      examples: pool, rows: spec.bootstrap ? Self.resample(left, RandomStream(seed: seed, .bootstrap)) : left)
+  }
+
+  /// As many of the rows drawn with replacement, in the set's order (Efron 1979).
+  private static func resample(_ rows: [Int32], _ random: RandomStream) -> [Int32] {
+    rows.indices.map { rows[Int(random.uniform(0, $0) * Double(rows.count))] }.sorted()
+  }
+
+  /// Fold `number` of `count`: the rows of each class are shuffled and dealt out one by one, so that folds differ by at
+  /// most one example, in all and of each class.
+  private static func fold(
+    _ number: Int, of count: Int, _ rows: [Int32], _ examples: Examples, _ random: RandomStream
+  ) -> [Int32] {
+    var chosen: [Int32] = []
+    var dealt = 0
+    for (label, stratum) in strata(rows, examples) {
+      for position in random.permutation(step: Int(label), count: stratum.count) {
+        if dealt % count == number { chosen.append(stratum[Int(position)]) }
+        dealt += 1
+      }
+    }
+    return chosen.sorted()
+  }
+
+  /// The rows of each class, by class; all together where there are no classes.
+  private static func strata(_ rows: [Int32], _ examples: Examples) -> [(label: Int32, rows: [Int32])] {
+    var strata: [Int32: [Int32]] = [:]
+    for row in rows {
+      strata[examples.labels.isEmpty ? 0 : examples.labels[Int(row)], default: []].append(row)
+    }
+    return strata.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
   /// Draws `wanted` of the rows, of each class its share, the fractions left over going to the largest first.
   private static func draw(_ wanted: Int, of rows: [Int32], _ examples: Examples, _ random: RandomStream)
     -> [Int32]
   {
-    var strata: [Int32: [Int32]] = [:]
-    for row in rows {
-      strata[examples.labels.isEmpty ? 0 : examples.labels[Int(row)], default: []].append(row)
-    }
-    var quotas: [(label: Int32, count: Int, remainder: Int)] = []
-    for label in strata.keys.sorted() {
-      let share = wanted * (strata[label]?.count ?? 0)
-      quotas.append((label, share / rows.count, share % rows.count))
+    let strata = strata(rows, examples)
+    var quotas = strata.map { stratum in
+      let share = wanted * stratum.rows.count
+      return (stratum: stratum, count: share / rows.count, remainder: share % rows.count)
     }
     let missing = wanted - quotas.reduce(0) { $0 + $1.count }
     let byRemainder = quotas.indices.sorted { a, b in
@@ -60,10 +98,9 @@ struct Split: Sendable {
     }
     for index in byRemainder.prefix(missing) { quotas[index].count += 1 }
     var chosen: [Int32] = []
-    for (label, count, _) in quotas {
-      let stratum = strata[label] ?? []
-      let order = random.permutation(step: Int(label), count: stratum.count)
-      for position in order.prefix(count) { chosen.append(stratum[Int(position)]) }
+    for (stratum, count, _) in quotas {
+      let order = random.permutation(step: Int(stratum.label), count: stratum.rows.count)
+      for position in order.prefix(count) { chosen.append(stratum.rows[Int(position)]) }
     }
     return chosen.sorted()
   }

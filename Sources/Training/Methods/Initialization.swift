@@ -16,6 +16,7 @@ struct Initialization: Sendable {
     case normal(mean: Double, std: Double)
     case uniform(low: Double, high: Double)
     case constant(Double)
+    case orthogonal(gain: Double)
   }
 
   let distribution: Distribution
@@ -47,8 +48,31 @@ struct Initialization: Sendable {
       return normal(0, (2 / ((1 + a * a) * Double(out ? fanOut : fanIn))).squareRoot())
     case .normal(let mean, let std): return normal(mean, std)
     case .uniform(let low, let high): return uniform(low, high)
+    case .orthogonal(let gain):
+      return Self.orthogonal(rows: count / fanIn, columns: fanIn) { random.normal(index, $0) }.map {
+        Float(gain * $0)
+      }
     case .constant(let value): return [Float](repeating: Float(value), count: count)
     }
+  }
+
+  /// A matrix whose rows, or columns where there are fewer of them, are orthogonal to each other and of length 1: those
+  /// of a matrix of normal numbers, each freed of the ones before (Gram, Schmidt; twice, against rounding). It is the Q
+  /// of a QR decomposition whose R has a positive diagonal (Saxe et al. 2013).
+  private static func orthogonal(rows: Int, columns: Int, _ normal: (Int) -> Double) -> [Double] {
+    let (count, length) = (min(rows, columns), max(rows, columns))
+    var basis: [[Double]] = []
+    for number in 0..<count {
+      var vector = (0..<length).map { normal(number * length + $0) }
+      for other in basis + basis {
+        let overlap = zip(vector, other).reduce(0) { $0 + $1.0 * $1.1 }
+        for place in 0..<length { vector[place] -= overlap * other[place] }
+      }
+      let size = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      basis.append(vector.map { $0 / size })
+    }
+    guard rows > columns else { return basis.flatMap { $0 } }
+    return (0..<rows).flatMap { row in basis.map { $0[row] } }
   }
 
   /// The bias of a layer.
@@ -98,6 +122,11 @@ extension MethodTable where Method == Initialization {
       return Initialization(
         distribution: .uniform(low: low, high: high),
         encoded: ["type": "uniform", "a": .number(low), "b": .number(high)])
+    },
+    Row("orthogonal") { fields throws(SpecError) in
+      let gain = try fields.number("gain", .positive, default: 1)
+      return Initialization(
+        distribution: .orthogonal(gain: gain), encoded: ["type": "orthogonal", "gain": .number(gain)])
     },
     Row("zeros") { _ in Initialization(distribution: .constant(0), encoded: ["type": "zeros"]) },
     Row("constant") { fields throws(SpecError) in

@@ -74,7 +74,8 @@ public struct JobPlan: Sendable {
     guard parameters > 0 else { throw SpecError("model.layers", "have nothing to train") }
 
     if let initFrom {
-      initialTensors = try initFrom.chosen(from: Self.source(initFrom, checkpoints), for: architecture.parameters)
+      initialTensors = try initFrom.chosen(
+        from: Self.source(initFrom, checkpoints), for: architecture.parameters)
     } else {
       initialTensors = []
     }

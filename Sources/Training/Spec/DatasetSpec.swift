@@ -22,6 +22,12 @@ struct DatasetSpec: Sendable {
   let validation: PartSize
   /// Evaluated once, at the end.
   let test: PartSize
+  /// The examples not set aside for testing are cut into so many folds, one of which is for validation.
+  let folds: Int?
+  /// Which one, from 0.
+  let fold: Int
+  /// Train on as many examples drawn with replacement.
+  let bootstrap: Bool
   /// First n examples only.
   let limit: Int?
   /// Each feature to mean 0 and standard deviation 1 of the training part.
@@ -35,7 +41,18 @@ struct DatasetSpec: Sendable {
     do { info = try catalog.info(name) } catch {
       throw SpecError(field: fields.path(of: "name"), message: "\(fields.path(of: "name")): \(error.reason)")
     }
-    let validation = try Self.part(fields, "validation", info, default: .fraction(0.1))
+    folds = try fields.integerOrNone("folds", 2...1000)
+    fold = try fields.integer("fold", 0...999, default: 0)
+    if folds != nil, fields.value("validation") != nil {
+      throw fields.error("validation", must: "left out where dataset.folds says what is evaluated")
+    }
+    if let folds, fold >= folds { throw fields.error("fold", must: "below dataset.folds, which is \(folds)") }
+    if folds == nil, fields.value("fold") != nil {
+      throw fields.error("folds", must: "given where dataset.fold is")
+    }
+    bootstrap = try fields.bool("bootstrap", default: false)
+    let validation =
+      folds == nil ? try Self.part(fields, "validation", info, default: .fraction(0.1)) : .fraction(0)
     let fallback: PartSize =
       info.hasTestSplit && validation != .ownTestSplit ? .ownTestSplit : .fraction(0)
     let test = try Self.part(fields, "test", info, default: fallback)
@@ -54,15 +71,24 @@ struct DatasetSpec: Sendable {
   }
 
   var encoded: JSON {
-    [
+    var object: JSONObject = [
       "name": .string(name), "validation": validation.encoded, "test": test.encoded,
       "limit": limit.map { JSON($0) } ?? .null, "standardize": .bool(standardize), "shuffle": .bool(shuffle),
+      "bootstrap": .bool(bootstrap), "folds": folds.map { JSON($0) } ?? .null,
     ]
+    if folds != nil {
+      object["validation"] = nil
+      object["fold"] = JSON(fold)
+    }
+    return .object(object)
   }
 
   private static func part(
     _ fields: FieldReader, _ name: String, _ info: DatasetInfo, default fallback: PartSize
   ) throws(SpecError) -> PartSize {
+    fields.describe(
+      name, ["type": ["number", "string"], "description": "a fraction from 0 to 1, or \"test\""],
+      default: fallback.encoded)
     guard let value = fields.value(name) else { return fallback }
     if value == "test" {
       guard info.hasTestSplit else {

@@ -25,6 +25,8 @@ final class FieldReader {
   let path: String
   private var object: JSONObject
   private var asked: [String] = []
+  /// Not nil when nothing is read and only noted what would be.
+  private let notes: SpecNotes?
 
   init(_ json: JSON, at path: String) throws(SpecError) {
     guard let object = json.objectValue else {
@@ -32,12 +34,21 @@ final class FieldReader {
     }
     self.object = object
     self.path = path
+    notes = nil
   }
 
   /// An object that holds nothing: all its fields take their defaults.
   init(emptyAt path: String) {
     self.object = [:]
     self.path = path
+    notes = nil
+  }
+
+  /// A reader of nothing that gives defaults, and stand-ins where something is required, and notes what it is asked for.
+  init(notes: SpecNotes) {
+    self.object = [:]
+    path = ""
+    self.notes = notes
   }
 
   /// The full path of a field.
@@ -67,6 +78,11 @@ final class FieldReader {
     return value
   }
 
+  /// Says what a field that is read as JSON may hold, for the schema.
+  func describe(_ name: String, _ schema: JSON, default fallback: JSON) {
+    notes?.note(name, schema, default: fallback)
+  }
+
   /// Refuses fields that have not been asked for; `owner` is what has the fields.
   func finish(_ owner: String) throws(SpecError) {
     for (name, _) in object.entries where !asked.contains(name) {
@@ -88,12 +104,15 @@ final class FieldReader {
   func integer(_ name: String, _ range: ClosedRange<Int>, default fallback: Int? = nil) throws(SpecError)
     -> Int
   {
-    try required(name, optional: try readInteger(name, range), fallback)
+    notes?.note(name, integers(range), default: fallback.map { JSON($0) })
+    return try required(
+      name, optional: try readInteger(name, range), fallback ?? notes.map { _ in range.lowerBound })
   }
 
   /// A whole number of the range, or none.
   func integerOrNone(_ name: String, _ range: ClosedRange<Int>) throws(SpecError) -> Int? {
     nullable.insert(name)
+    notes?.note(name, integers(range), default: .null)
     return try readInteger(name, range)
   }
 
@@ -102,28 +121,35 @@ final class FieldReader {
     -> Int?
   {
     let number = try integerOrNone(name, range)
+    notes?.note(name, integers(range), default: JSON(fallback))
     return object[name] == nil ? fallback : number
   }
 
   /// True, false, or none.
   func boolOrNone(_ name: String) throws(SpecError) -> Bool? {
     nullable.insert(name)
+    notes?.note(name, ["type": "boolean"], default: .null)
     return value(name) == nil ? nil : try bool(name, default: false)
   }
 
   /// A finite number within the limits; required when there is no default.
   func number(_ name: String, _ limits: Limits, default fallback: Double? = nil) throws(SpecError) -> Double {
-    try required(name, optional: try readNumber(name, limits), fallback)
+    notes?.note(
+      name, ["type": "number", "description": .string(limits.text)], default: fallback.map { .number($0) })
+    let standIn = notes.map { _ in limits.holds(0.5) ? 0.5 : 1 }
+    return try required(name, optional: try readNumber(name, limits), fallback ?? standIn)
   }
 
   /// A finite number within the limits, or none.
   func numberOrNone(_ name: String, _ limits: Limits) throws(SpecError) -> Double? {
     nullable.insert(name)
+    notes?.note(name, ["type": "number", "description": .string(limits.text)], default: .null)
     return try readNumber(name, limits)
   }
 
   /// True or false.
   func bool(_ name: String, default fallback: Bool) throws(SpecError) -> Bool {
+    notes?.note(name, ["type": "boolean"], default: .bool(fallback))
     guard let value = value(name) else { return fallback }
     guard let bool = value.boolValue else { throw error(name, must: "true or false") }
     return bool
@@ -131,6 +157,9 @@ final class FieldReader {
 
   /// A text of at least one and at most `limit` characters without control characters.
   func string(_ name: String, limit: Int = 250, default fallback: String? = nil) throws(SpecError) -> String {
+    notes?.note(name, ["type": "string", "maxLength": JSON(limit)], default: fallback.map(JSON.string))
+    // The stand-in is the name of a data set that is always there.
+    let fallback = fallback ?? notes.map { _ in "digits" }
     guard let value = value(name) else { return try required(name, optional: nil, fallback) }
     guard let string = value.stringValue, (1...limit).contains(string.count),
       string.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
@@ -141,6 +170,9 @@ final class FieldReader {
   /// One of the given words.
   func choice(_ name: String, _ words: [String], default fallback: String? = nil) throws(SpecError) -> String
   {
+    notes?.note(
+      name, ["type": "string", "enum": .array(words.map(JSON.string))], default: fallback.map(JSON.string))
+    let fallback = fallback ?? notes.map { _ in words.first ?? "" }
     guard let value = value(name) else { return try required(name, optional: nil, fallback) }
     guard let word = value.stringValue, words.contains(word) else {
       throw error(name, must: "one of \(words.map { "\"\($0)\"" }.joined(separator: ", "))")
@@ -150,6 +182,7 @@ final class FieldReader {
 
   /// A list of name patterns; empty when there is none.
   func patterns(_ name: String) throws(SpecError) -> [NamePattern] {
+    notes?.note(name, ["type": "array", "items": ["type": "string"]], default: [])
     guard let value = value(name) else { return [] }
     let texts = (value.arrayValue ?? []).compactMap(\.stringValue)
     guard let list = value.arrayValue, texts.count == list.count, list.count <= 1000,
@@ -160,6 +193,9 @@ final class FieldReader {
 
   /// A list of some of the given words, each at most once; empty when there is none.
   func words(_ name: String, _ words: [String]) throws(SpecError) -> [String] {
+    notes?.note(
+      name, ["type": "array", "items": ["type": "string", "enum": .array(words.map(JSON.string))]],
+      default: [])
     guard let value = value(name) else { return [] }
     let chosen = (value.arrayValue ?? []).compactMap(\.stringValue)
     guard let list = value.arrayValue, chosen.count == list.count, Set(chosen).isSubset(of: words),
@@ -172,6 +208,9 @@ final class FieldReader {
   func pair(_ name: String, _ limits: Limits, default fallback: (Double, Double)) throws(SpecError)
     -> (Double, Double)
   {
+    notes?.note(
+      name, ["type": "array", "items": ["type": "number", "description": .string(limits.text)]],
+      default: [.number(fallback.0), .number(fallback.1)])
     guard let value = value(name) else { return fallback }
     guard let list = value.arrayValue, list.count == 2, let first = list[0].doubleValue,
       let second = list[1].doubleValue
@@ -186,6 +225,7 @@ final class FieldReader {
 
   /// The object of a field, an empty one where there is none.
   func object(_ name: String) throws(SpecError) -> FieldReader {
+    if let notes { return FieldReader(notes: notes.below(name)) }
     guard let value = value(name) else { return FieldReader(emptyAt: path(of: name)) }
     return try FieldReader(value, at: path(of: name))
   }
@@ -193,6 +233,7 @@ final class FieldReader {
   /// The object of a field, or none.
   func objectOrNone(_ name: String) throws(SpecError) -> FieldReader? {
     nullable.insert(name)
+    if let notes { return FieldReader(notes: notes.below(name)) }
     guard let value = value(name) else { return nil }
     return try FieldReader(value, at: path(of: name))
   }
@@ -213,6 +254,8 @@ final class FieldReader {
   /// The whole numbers of a list.
   func integers(_ name: String, _ range: ClosedRange<Int>, count: ClosedRange<Int>) throws(SpecError) -> [Int]
   {
+    notes?.note(name, ["type": "array", "items": integers(range)], default: nil)
+    if notes != nil { return [range.lowerBound] }
     guard let value = value(name) else { throw SpecError(path(of: name), "is required") }
     guard let items = value.arrayValue, count.contains(items.count) else {
       throw error(name, must: "a list of \(count.lowerBound) to \(count.upperBound) integers")
@@ -233,16 +276,26 @@ final class FieldReader {
   func method<Method>(_ table: MethodTable<Method>, key: String = "type", default fallback: String? = nil)
     throws(SpecError) -> Method
   {
+    if let notes {
+      for row in table.rows {
+        let variant = notes.variant(key, row.type, isDefault: row.type == fallback)
+        _ = try? row.decode(FieldReader(notes: variant))
+      }
+    }
     let type = try choice(key, table.rows.map(\.type), default: fallback)
     guard let row = table.rows.first(where: { $0.type == type }) else {
       throw error(key, must: "a type that is known")
     }
-    let method = try row.decode(self)
+    let method = try row.decode(notes == nil ? self : FieldReader(notes: SpecNotes()))
     try finish(type)
     return method
   }
 
   // MARK: Private
+
+  private func integers(_ range: ClosedRange<Int>) -> JSON {
+    ["type": "integer", "minimum": JSON(range.lowerBound), "maximum": JSON(range.upperBound)]
+  }
 
   private func required<Value>(_ name: String, optional: Value?, _ fallback: Value?) throws(SpecError)
     -> Value
