@@ -1,5 +1,6 @@
 import HTTP
 import JSON
+import Storage
 import Training
 
 /// What can be trained on.
@@ -25,7 +26,91 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
         throw HTTPFailure.notFound(error.description)
       }
     },
+    Endpoint(
+      method: .put, pattern: "/api/v1/datasets/{name}", permission: .write,
+      summary:
+        "Brings a data set, in place of one of its name: a file (gzip or not), or a form with images and labels.",
+      query: [
+        .init(
+          name: "format",
+          schema: ["type": "string", "enum": .array(UploadFormat.allCases.map { .string($0.rawValue) })],
+          meaning: "How to read it.", isRequired: true),
+        .init(
+          name: "label", schema: ["type": "string"],
+          meaning: "The column to predict, of a CSV file; by default the last."),
+        .init(
+          name: "task", schema: ["type": "string", "enum": ["classification", "regression"]],
+          meaning: "Classes or numbers; by default what the labels look like."),
+      ], body: "Bytes", answer: .json("Dataset", status: 201), failures: [409, 413, 503],
+      bodyLimit: DatasetLibrary.maxBytes
+    ) { request in
+      let name = request.parameters["name"] ?? ""
+      guard DatasetLibrary.isName(name) else {
+        throw HTTPFailure.invalid(
+          "name",
+          "name must be 1 to 100 letters, digits, '.', '_' or '-', not starting with '.', got \(quoted(name))"
+        )
+      }
+      guard !DatasetCatalog.isBuiltin(name) else {
+        throw HTTPFailure.conflict("\(name) is a data set that comes with Cairn")
+      }
+      let query = QueryReader(query: request.query)
+      let formats = UploadFormat.allCases.map(\.rawValue)
+      guard let format = try query.choice("format", formats).flatMap(UploadFormat.init(rawValue:)) else {
+        throw HTTPFailure.invalid("format", "format must be one of \(formats.joined(separator: ", "))")
+      }
+      let task = try query.choice("task", ["classification", "regression"])
+      if request.query.first("label") != nil, format != .csv {
+        throw HTTPFailure.invalid("label", "label names a column of a CSV file; \(format.rawValue) has none")
+      }
+      try refuseWhileUsed(name, context)
+      let files = UploadedFiles(library: context.library)
+      try files.receive(request, parts: format.parts)
+      let info: DatasetInfo
+      do {
+        info = try context.library.add(
+          name, format, files: format.parts.compactMap { files.paths[$0] },
+          TableOptions(label: request.query.first("label"), task: task.flatMap(DatasetTask.init(rawValue:))))
+      } catch let error as ImportError {
+        throw failure(of: error)
+      }
+      var response = HTTPResponse.json(infoJSON(info), status: 201)
+      response.headers.set("Location", "/api/v1/datasets/\(name)")
+      return response
+    },
+    Endpoint(
+      method: .delete, pattern: "/api/v1/datasets/{name}", permission: .write,
+      summary: "Deletes an uploaded data set.",
+      answer: .nothing, failures: [404, 409]
+    ) { request in
+      let name = request.parameters["name"] ?? ""
+      guard !DatasetCatalog.isBuiltin(name) else {
+        throw HTTPFailure.conflict("\(name) is a data set that comes with Cairn")
+      }
+      guard context.library.has(name) else {
+        throw HTTPFailure.notFound("data set \(quoted(name)) does not exist")
+      }
+      try refuseWhileUsed(name, context)
+      do { try context.library.delete(name) } catch let error as ImportError { throw failure(of: error) }
+      return HTTPResponse(status: 204)
+    },
   ]
+}
+
+/// A job that waits, trains or is paused needs its data as it is.
+private func refuseWhileUsed(_ name: String, _ context: Context) throws {
+  for state in [JobState.queued, .running, .paused] {
+    var before: Int64?
+    while true {
+      let jobs = try context.store.listJobs(state: state, limit: 1000, before: before)
+      if let job = jobs.first(where: { (try? JSON.parse($0.spec))?["dataset"]?["name"]?.stringValue == name })
+      {
+        throw HTTPFailure.conflict("job \(job.id) (\(state.rawValue)) uses data set \(name)")
+      }
+      guard jobs.count == 1000, let last = jobs.last else { break }
+      before = last.id
+    }
+  }
 }
 
 private func infoJSON(_ info: DatasetInfo) -> JSON {

@@ -41,7 +41,12 @@ private func operation(_ endpoint: Endpoint) -> JSON {
   var operation: JSONObject = ["summary": .string(endpoint.summary), "parameters": .array(parameters)]
   if let body = endpoint.body {
     operation["requestBody"] = [
-      "required": true, "content": ["application/json": ["schema": reference(body)]],
+      "required": true,
+      "content": body == "Bytes"
+        ? [
+          "application/octet-stream": ["schema": reference(body)],
+          "multipart/form-data": ["schema": ["type": "object", "additionalProperties": reference(body)]],
+        ] : ["application/json": ["schema": reference(body)]],
     ]
   }
   var content = JSONObject()

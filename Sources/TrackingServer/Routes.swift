@@ -8,12 +8,16 @@ struct Context: Sendable {
   let store: Store
   let hub: LiveHub
   let scheduler: Scheduler
+  let library: DatasetLibrary
   let catalog: DatasetCatalog
 
-  init(store: Store, threads: Int) {
+  init(store: Store, threads: Int) throws {
     self.store = store
     hub = LiveHub(boot: now())
-    catalog = .builtin
+    do { library = try DatasetLibrary(folder: store.artifactFolder + "/datasets") } catch {
+      throw StartError(description: failure(of: error).message)
+    }
+    catalog = .builtin(with: library)
     scheduler = Scheduler(store: store, hub: hub, catalog: catalog, threads: threads, log: logLine)
   }
 }

@@ -54,7 +54,7 @@ public final class TrackingServer: Sendable {
   public init(_ configuration: ServerConfiguration) throws {
     let store = try Store.open(folder: configuration.dataFolder, durability: configuration.durability)
     do {
-      let context = Context(store: store, threads: configuration.threads)
+      let context = try Context(store: store, threads: configuration.threads)
       let gauges = Gauges(context: context)
       let files = try StaticFiles(folder: try Self.publicFolder(configuration))
       var http = HTTPServerConfiguration(routes: allRoutes(context) { gauges.text() })
@@ -133,7 +133,7 @@ public final class ForegroundSession: Sendable {
   /// Opens the store.
   public init(_ configuration: ServerConfiguration) throws {
     let store = try Store.open(folder: configuration.dataFolder, durability: configuration.durability)
-    context = Context(store: store, threads: configuration.threads)
+    context = try Context(store: store, threads: configuration.threads)
   }
 
   /// Checks, stores and starts a job; what else waits in the store is left waiting.

@@ -17,20 +17,42 @@ public enum Features: Sendable {
   case floats([Float])
   /// Bytes that stand for `byte / 255`, as pixels of 0...1.
   case bytes([UInt8])
+  /// Either of the two, in a file.
+  case mapped(MappedFeatures)
 
-  /// How many values there are in all rows together.
-  public var count: Int {
+  /// Gives the values as they lie to one of the two bodies.
+  func withValues<R>(
+    floats: (UnsafeBufferPointer<Float>) -> R, bytes: (UnsafeBufferPointer<UInt8>) -> R
+  ) -> R {
     switch self {
-    case .floats(let values): values.count
-    case .bytes(let values): values.count
+    case .floats(let values): values.withUnsafeBufferPointer(floats)
+    case .bytes(let values): values.withUnsafeBufferPointer(bytes)
+    case .mapped(let values): values.withValues(floats: floats, bytes: bytes)
     }
   }
 
+  /// How many values there are in all rows together.
+  public var count: Int { withValues(floats: \.count, bytes: \.count) }
+
   /// The value at `index` of the flat table.
   public subscript(index: Int) -> Float {
-    switch self {
-    case .floats(let values): values[index]
-    case .bytes(let values): Float(values[index]) / 255
+    withValues(floats: { $0[index] }, bytes: { Float($0[index]) / 255 })
+  }
+}
+
+/// Features that stay in their file.
+public struct MappedFeatures: Sendable {
+  let file: MappedFile
+  /// Where they start, up to the end of the file.
+  let offset: Int
+  let isBytes: Bool
+
+  func withValues<R>(
+    floats: (UnsafeBufferPointer<Float>) -> R, bytes: (UnsafeBufferPointer<UInt8>) -> R
+  ) -> R {
+    withExtendedLifetime(file) {
+      let raw = UnsafeRawBufferPointer(rebasing: file.bytes[offset...])
+      return isBytes ? bytes(raw.bindMemory(to: UInt8.self)) : floats(raw.bindMemory(to: Float.self))
     }
   }
 }
@@ -103,15 +125,20 @@ public struct Dataset: Sendable {
   public let info: DatasetInfo
   /// Names of the columns; empty for pictures.
   public let columns: [String]
+  /// Feature values that are not numbers; training puts the mean of the training part in their place.
+  public let missing: Int
   /// The examples that training and validation are cut from.
   public let pool: Examples
   /// The set's own test split, where it has one.
   public let test: Examples?
 
   /// A data set of the given parts.
-  public init(info: DatasetInfo, columns: [String] = [], pool: Examples, test: Examples? = nil) {
+  public init(
+    info: DatasetInfo, columns: [String] = [], missing: Int = 0, pool: Examples, test: Examples? = nil
+  ) {
     self.info = info
     self.columns = columns
+    self.missing = missing
     self.pool = pool
     self.test = test
   }

@@ -41,28 +41,40 @@ public struct DatasetSource: Sendable {
 /// The data sets that jobs can name.
 public struct DatasetCatalog: Sendable {
   private let sources: [DatasetSource]
+  private let library: DatasetLibrary?
 
-  /// A catalog of the given sources; of two with one name the first counts.
-  public init(_ sources: [DatasetSource]) {
+  /// A catalog of the given sources, and of what people upload; of two with one name the first counts.
+  public init(_ sources: [DatasetSource], library: DatasetLibrary? = nil) {
     self.sources = sources
+    self.library = library
   }
+
+  /// The sets that come with the program, and those of a library.
+  public static func builtin(with library: DatasetLibrary) -> DatasetCatalog {
+    DatasetCatalog(builtinSources, library: library)
+  }
+
+  /// Whether a name is that of a set that comes with the program.
+  public static func isBuiltin(_ name: String) -> Bool { builtinSources.contains { $0.info.name == name } }
 
   /// The sets that come with the program.
   public static let builtin = DatasetCatalog(builtinSources)
 
   /// All sets that can be used now, in the order of the catalog.
   public var list: [DatasetInfo] {
-    sources.filter { $0.obstacle() == nil }.map(\.info)
+    sources.filter { $0.obstacle() == nil }.map(\.info) + (library?.list ?? [])
   }
 
   /// What is known of a set without reading it; throws when there is none of that name or it cannot be used.
   public func info(_ name: String) throws(DatasetError) -> DatasetInfo {
-    try source(name).info
+    if let library, library.has(name), !Self.isBuiltin(name) { return try library.load(name).info }
+    return try source(name).info
   }
 
   /// Reads a set; the built-in ones stay in memory after the first time.
   public func load(_ name: String) throws(DatasetError) -> Dataset {
-    try source(name).load()
+    if let library, library.has(name), !Self.isBuiltin(name) { return try library.load(name) }
+    return try source(name).load()
   }
 
   private func source(_ name: String) throws(DatasetError) -> DatasetSource {

@@ -1,4 +1,4 @@
-// Decompression of gzip (RFC 1952) and DEFLATE (RFC 1951) from bytes in memory to bytes in memory.
+// Decompression of gzip (RFC 1952) and DEFLATE (RFC 1951) from bytes in memory to bytes in memory, or piece by piece.
 // Sizes are limited and checksums are checked, because the bytes may come from anyone.
 
 /// Why compressed bytes were refused.
@@ -19,35 +19,84 @@ public enum Gzip {
   /// The contents of a gzip file of one or more members; refuses more than `limit` bytes of output,
   /// damaged data and wrong checksums.
   public static func decompress(_ bytes: [UInt8], limit: Int) throws(InflateError) -> [UInt8] {
-    var output: [UInt8] = []
-    var offset = 0
-    repeat {
-      offset = try member(bytes, at: offset, into: &output, limit: limit)
-    } while offset < bytes.count
-    return output
+    var whole: [UInt8] = []
+    do {
+      try bytes.withUnsafeBytes { source in
+        try decompress(source, limit: limit, window: 1 << 20) { whole.append(contentsOf: $0) }
+      }
+    } catch let error as InflateError {
+      throw error
+    } catch {
+      throw InflateError(message: "\(error)", offset: 0)
+    }
+    return whole
   }
 
-  private static func member(_ bytes: [UInt8], at start: Int, into output: inout [UInt8], limit: Int)
-    throws(InflateError) -> Int
-  {
-    let first = output.count
-    var reader = BitReader(bytes: bytes, offset: try headerEnd(bytes, start))
-    try reader.inflate(into: &output, limit: limit)
-    let trailer = reader.alignedOffset
-    guard trailer + 8 <= bytes.count else {
-      throw InflateError(message: "the file ends early", offset: bytes.count)
+  /// The same, handed to `sink` in pieces of about `window` bytes, so that memory stays small.
+  static func decompress(
+    _ bytes: UnsafeRawBufferPointer, limit: Int, window: Int,
+    sink: @escaping (ArraySlice<UInt8>) throws -> Void
+  ) throws {
+    var offset = 0
+    var left = limit
+    repeat {
+      var output = Output(limit: left, window: window, sink: sink)
+      var reader = BitReader(bytes: bytes, offset: try headerEnd(bytes, offset))
+      try reader.inflate(into: &output)
+      try output.flush(keeping: 0)
+      let trailer = reader.alignedOffset
+      guard trailer + 8 <= bytes.count else {
+        throw InflateError(message: "the file ends early", offset: bytes.count)
+      }
+      guard little(bytes, trailer) == ~output.checksum else {
+        throw InflateError(message: "the checksum does not match", offset: trailer)
+      }
+      guard little(bytes, trailer + 4) == UInt32(truncatingIfNeeded: output.total) else {
+        throw InflateError(message: "the length does not match", offset: trailer + 4)
+      }
+      left -= output.total
+      offset = trailer + 8
+    } while offset < bytes.count
+  }
+
+  /// The bytes of one member: the last 32 KiB at least are here, as later ones may repeat them.
+  fileprivate struct Output {
+    private let limit: Int
+    private let window: Int
+    private let sink: (ArraySlice<UInt8>) throws -> Void
+    private var flushed = 0
+    var bytes: [UInt8] = []
+    /// CRC-32 of what was handed on, not yet complemented.
+    private(set) var checksum: UInt32 = ~0
+
+    init(limit: Int, window: Int, sink: @escaping (ArraySlice<UInt8>) throws -> Void) {
+      self.limit = limit
+      self.window = max(window, 1 << 15)
+      self.sink = sink
     }
-    guard little(bytes, trailer) == crc32(output[first...]) else {
-      throw InflateError(message: "the checksum does not match", offset: trailer)
+
+    var total: Int { flushed + bytes.count }
+
+    /// Makes sure that `length` more bytes may come.
+    mutating func room(for length: Int, at offset: Int) throws {
+      guard total + length <= limit else {
+        throw InflateError(message: "more than \(limit) bytes when unpacked", offset: offset)
+      }
+      if bytes.count >= window + 1 << 15 { try flush(keeping: 1 << 15) }
     }
-    guard little(bytes, trailer + 4) == UInt32(truncatingIfNeeded: output.count - first) else {
-      throw InflateError(message: "the length does not match", offset: trailer + 4)
+
+    mutating func flush(keeping rest: Int) throws {
+      let count = max(0, bytes.count - rest)
+      let piece = bytes[..<count]
+      checksum = Gzip.crc32(piece, continuing: checksum)
+      try sink(piece)
+      bytes.removeFirst(count)
+      flushed += count
     }
-    return trailer + 8
   }
 
   /// Skips the header with its optional extra field, name, comment and header checksum.
-  private static func headerEnd(_ bytes: [UInt8], _ start: Int) throws(InflateError) -> Int {
+  private static func headerEnd(_ bytes: UnsafeRawBufferPointer, _ start: Int) throws(InflateError) -> Int {
     guard start + 18 <= bytes.count, bytes[start] == 0x1f, bytes[start + 1] == 0x8b, bytes[start + 2] == 8
     else { throw InflateError(message: "not a gzip file", offset: start) }
     let flags = bytes[start + 3]
@@ -64,13 +113,15 @@ public enum Gzip {
     return offset
   }
 
-  private static func little(_ bytes: [UInt8], _ at: Int) -> UInt32 {
+  private static func little(_ bytes: UnsafeRawBufferPointer, _ at: Int) -> UInt32 {
     UInt32(bytes[at]) | UInt32(bytes[at + 1]) << 8 | UInt32(bytes[at + 2]) << 16 | UInt32(bytes[at + 3]) << 24
   }
 
   /// CRC-32 of IEEE 802.3, reflected, eight bytes at a time.
-  static func crc32(_ bytes: ArraySlice<UInt8>) -> UInt32 {
-    var crc: UInt32 = ~0
+  static func crc32(_ bytes: ArraySlice<UInt8>) -> UInt32 { ~crc32(bytes, continuing: ~0) }
+
+  private static func crc32(_ bytes: ArraySlice<UInt8>, continuing before: UInt32) -> UInt32 {
+    var crc = before
     bytes.withUnsafeBufferPointer { source in
       var index = 0
       crcTables.withUnsafeBufferPointer { table in
@@ -91,7 +142,7 @@ public enum Gzip {
         }
       }
     }
-    return ~crc
+    return crc
   }
 
   /// Table k holds the checksum of a byte followed by k zero bytes.
@@ -145,12 +196,12 @@ private struct HuffmanTable {
 
 /// Takes bits from the low end of each byte, as DEFLATE stores them.
 private struct BitReader {
-  let bytes: [UInt8]
+  let bytes: UnsafeRawBufferPointer
   var offset: Int
   var buffer: UInt64 = 0
   var held = 0
 
-  init(bytes: [UInt8], offset: Int) {
+  init(bytes: UnsafeRawBufferPointer, offset: Int) {
     self.bytes = bytes
     self.offset = offset
   }
@@ -187,25 +238,24 @@ private struct BitReader {
     return Int(entry >> 4)
   }
 
-  mutating func inflate(into output: inout [UInt8], limit: Int) throws(InflateError) {
-    let start = output.count
+  mutating func inflate(into output: inout Gzip.Output) throws {
     var last = false
     while !last {
       last = try take(1) == 1
       switch try take(2) {
-      case 0: try stored(into: &output, limit: limit)
+      case 0: try stored(into: &output)
       case 1:
         guard let (literals, distances) = Self.fixed else { return }
-        try block(literals, distances, into: &output, from: start, limit: limit)
+        try block(literals, distances, into: &output)
       case 2:
         let (literals, distances) = try codes()
-        try block(literals, distances, into: &output, from: start, limit: limit)
+        try block(literals, distances, into: &output)
       default: throw InflateError(message: "unknown kind of block", offset: alignedOffset)
       }
     }
   }
 
-  private mutating func stored(into output: inout [UInt8], limit: Int) throws(InflateError) {
+  private mutating func stored(into output: inout Gzip.Output) throws {
     try drop(held % 8)
     let length = try take(16)
     guard try take(16) == ~length & 0xffff else {
@@ -215,17 +265,11 @@ private struct BitReader {
     guard from + length <= bytes.count else {
       throw InflateError(message: "the file ends early", offset: bytes.count)
     }
-    try room(for: length, in: output, limit)
-    output.append(contentsOf: bytes[from..<from + length])
+    try output.room(for: length, at: alignedOffset)
+    output.bytes.append(contentsOf: bytes[from..<from + length])
     offset = from + length
     buffer = 0
     held = 0
-  }
-
-  private func room(for length: Int, in output: [UInt8], _ limit: Int) throws(InflateError) {
-    guard output.count + length <= limit else {
-      throw InflateError(message: "more than \(limit) bytes when unpacked", offset: alignedOffset)
-    }
   }
 
   private mutating func codes() throws(InflateError) -> (HuffmanTable, HuffmanTable) {
@@ -257,14 +301,13 @@ private struct BitReader {
   }
 
   private mutating func block(
-    _ literals: HuffmanTable, _ distances: HuffmanTable, into output: inout [UInt8], from start: Int,
-    limit: Int
-  ) throws(InflateError) {
+    _ literals: HuffmanTable, _ distances: HuffmanTable, into output: inout Gzip.Output
+  ) throws {
     while true {
       let code = try symbol(literals)
       if code < 256 {
-        try room(for: 1, in: output, limit)
-        output.append(UInt8(code))
+        try output.room(for: 1, at: alignedOffset)
+        output.bytes.append(UInt8(code))
         continue
       }
       if code == 256 { return }
@@ -273,11 +316,11 @@ private struct BitReader {
       let distanceCode = try symbol(distances)
       guard distanceCode < 30 else { throw InflateError(message: "not a distance", offset: alignedOffset) }
       let distance = Self.distanceBases[distanceCode] + (try take(Self.distanceBits[distanceCode]))
-      guard distance <= output.count - start else {
+      guard distance <= output.bytes.count else {
         throw InflateError(message: "a distance reaches before the start", offset: alignedOffset)
       }
-      try room(for: length, in: output, limit)
-      for _ in 0..<length { output.append(output[output.count - distance]) }
+      try output.room(for: length, at: alignedOffset)
+      for _ in 0..<length { output.bytes.append(output.bytes[output.bytes.count - distance]) }
     }
   }
 

@@ -111,16 +111,17 @@ public struct QualityReport: Sendable {
   private static func statistics(of parts: [Examples], width: Int) -> [Column] {
     var columns = [Column](repeating: Column(), count: width)
     for part in parts {
-      switch part.features {
-      case .floats(let values):
-        for row in 0..<part.count {
-          for column in 0..<width { columns[column].add(Double(values[row * width + column])) }
-        }
-      case .bytes(let values):
-        for row in 0..<part.count {
-          for column in 0..<width { columns[column].add(Double(Float(values[row * width + column]) / 255)) }
-        }
-      }
+      part.features.withValues(
+        floats: { values in
+          for row in 0..<part.count {
+            for column in 0..<width { columns[column].add(Double(values[row * width + column])) }
+          }
+        },
+        bytes: { values in
+          for row in 0..<part.count {
+            for column in 0..<width { columns[column].add(Double(Float(values[row * width + column]) / 255)) }
+          }
+        })
     }
     return columns
   }
@@ -143,12 +144,10 @@ public struct QualityReport: Sendable {
           b = (b &+ word) &* 0xBF58_476D_1CE4_E5B9
           b ^= b >> 31
         }
-        switch part.features {
-        case .floats(let values):
-          for index in row * part.width..<(row + 1) * part.width { mix(UInt64(values[index].bitPattern)) }
-        case .bytes(let values):
-          for index in row * part.width..<(row + 1) * part.width { mix(UInt64(values[index])) }
-        }
+        let places = row * part.width..<(row + 1) * part.width
+        part.features.withValues(
+          floats: { values in for place in places { mix(UInt64(values[place].bitPattern)) } },
+          bytes: { values in for place in places { mix(UInt64(values[place])) } })
         if !part.labels.isEmpty { mix(UInt64(truncatingIfNeeded: part.labels[row])) }
         if !part.targets.isEmpty { mix(UInt64(part.targets[row].bitPattern)) }
         seen.insert(Key(a: a, b: b))

@@ -106,28 +106,42 @@ struct Split: Sendable {
   }
 }
 
-/// Mean and standard deviation of each feature of the training part, to bring every part to the same scale.
+/// Mean and standard deviation of each feature of the training part, to bring every part to the same scale. Missing
+/// values take no part.
 struct Standardization: Sendable {
   let mean: [Float]
   /// One over the standard deviation (dividing by n); 1 where a feature never changes.
   let scale: [Float]
 
   init(_ part: Part) {
+    (mean, scale) = part.examples.features.withValues(
+      floats: { source in Self.moments(part) { Double(source[$0]) } },
+      bytes: { source in Self.moments(part) { Double(Float(source[$0]) / 255) } })
+  }
+
+  private static func moments(_ part: Part, _ value: (Int) -> Double) -> (mean: [Float], scale: [Float]) {
     let width = part.examples.width
-    var sums = [Double](repeating: 0, count: width)
-    for row in part.rows {
-      for column in 0..<width { sums[column] += Double(part.examples.features[Int(row) * width + column]) }
-    }
-    let means = sums.map { $0 / Double(part.count) }
-    var squares = [Double](repeating: 0, count: width)
-    for row in part.rows {
-      for column in 0..<width {
-        let distance = Double(part.examples.features[Int(row) * width + column]) - means[column]
-        squares[column] += distance * distance
+    var counts = [Int](repeating: 0, count: width)
+    func sums(_ term: (Int, Double) -> Double) -> [Double] {
+      var sums = [Double](repeating: 0, count: width)
+      for row in part.rows {
+        for column in 0..<width {
+          let value = value(Int(row) * width + column)
+          if !value.isNaN { sums[column] += term(column, value) }
+        }
       }
+      return sums
     }
-    mean = means.map { Float($0) }
-    scale = squares.map { $0 > 0 ? Float(1 / ($0 / Double(part.count)).squareRoot()) : 1 }
+    let totals = sums { column, value in
+      counts[column] += 1
+      return value
+    }
+    let means = totals.indices.map { counts[$0] > 0 ? totals[$0] / Double(counts[$0]) : 0 }
+    let squares = sums { column, value in (value - means[column]) * (value - means[column]) }
+    let scale = squares.indices.map { column in
+      squares[column] > 0 ? Float(1 / (squares[column] / Double(counts[column])).squareRoot()) : 1
+    }
+    return (means.map { Float($0) }, scale)
   }
 }
 
@@ -140,22 +154,19 @@ struct BatchFiller: Sendable {
     _ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>, stride: Int
   ) {
     let width = examples.width
-    switch examples.features {
-    case .floats(let values):
-      values.withUnsafeBufferPointer { source in
+    examples.features.withValues(
+      floats: { source in
         for (index, row) in rows.enumerated() {
           let (from, to) = (Int(row) * width, features + index * stride)
           for column in 0..<width { to[column] = source[from + column] }
         }
-      }
-    case .bytes(let values):
-      values.withUnsafeBufferPointer { source in
+      },
+      bytes: { source in
         for (index, row) in rows.enumerated() {
           let (from, to) = (Int(row) * width, features + index * stride)
           for column in 0..<width { to[column] = Float(source[from + column]) / 255 }
         }
-      }
-    }
+      })
     standardize(features, rows: rows.count, width: width, stride: stride)
   }
 
@@ -166,7 +177,11 @@ struct BatchFiller: Sendable {
       standardization.scale.withUnsafeBufferPointer { scale in
         for row in 0..<rows {
           let values = features + row * stride
-          for column in 0..<width { values[column] = (values[column] - mean[column]) * scale[column] }
+          for column in 0..<width {
+            let value = (values[column] - mean[column]) * scale[column]
+            // A missing value is taken to be the mean.
+            values[column] = value.isNaN ? 0 : value
+          }
         }
       }
     }

@@ -61,6 +61,12 @@ public struct JobPlan: Sendable {
         "loss.type",
         "is for \(spec.loss.task.rawValue), but \(dataset.name) asks for \(dataset.info.task.rawValue)")
     }
+    guard spec.dataset.standardize || dataset.missing == 0 else {
+      throw SpecError(
+        "dataset.standardize",
+        "must be true for \(dataset.name): \(dataset.missing) of its values are missing and are taken to be the mean"
+      )
+    }
     split = try Split(dataset, spec.dataset, seed: spec.seed)
     for (path, watch) in spec.watches where split.validation == nil && watch.metric != "train/loss" {
       throw SpecError(
