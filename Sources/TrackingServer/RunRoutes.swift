@@ -10,30 +10,24 @@ func runEndpoints(_ context: Context) -> [Endpoint] {
       summary: "Runs with params, tags and a summary of each metric, newest first.",
       query: [
         .init(name: "experiment", schema: ["type": "string"], meaning: "Only runs of this experiment."),
+        .init(
+          name: "filter", schema: ["type": "string"],
+          meaning: "A filter in MLflow's grammar, such as metrics.loss < 1 AND params.lr = '0.1'."),
+        .init(
+          name: "order_by", schema: ["type": "string"],
+          meaning:
+            "An order in MLflow's grammar, such as metrics.loss DESC; may be given several times, or with "
+            + "commas between.", repeats: true),
         .limit,
         .pageToken, .format,
       ], answer: .jsonOrCSV("Runs")
     ) { request in
       let query = QueryReader(query: request.query)
       let limit = try query.integer("limit", default: 100, in: 1...1000)
-      let cursor = try pageCursor(query)
-      let runs: [RunRecord]
-      if let name = request.query.first("experiment") {
-        // An experiment that nobody made has no runs.
-        let experiment = try context.store.experiment(named: name)
-        runs =
-          try experiment.map {
-            try context.store.listRuns(experiment: $0.id, limit: limit + 1, before: cursor)
-          } ?? []
-      } else {
-        runs = try context.store.listRuns(limit: limit + 1, before: cursor)
-      }
-      let shown = Array(runs.prefix(limit))
-      if try query.wantsCSV { return .csv(runTable(shown)) }
+      let (runs, next) = try listedRuns(query, limit: limit, context)
+      if try query.wantsCSV { return .csv(runTable(runs)) }
       return .json(
-        page(
-          "runs", try shown.map { runJSON($0, job: try context.store.job(ofRun: $0.uid)?.id) },
-          next: runs.count > limit ? shown.last?.number : nil))
+        page("runs", try runs.map { runJSON($0, job: try context.store.job(ofRun: $0.uid)?.id) }, next: next))
     },
     Endpoint(
       method: .get, pattern: "/api/v1/runs/{run_id}", permission: .read, summary: "A run.",
@@ -72,6 +66,59 @@ func runEndpoints(_ context: Context) -> [Endpoint] {
       ])
     },
   ]
+}
+
+/// A page of runs, newest first unless an order is asked for, and the place where the next one begins.
+private func listedRuns(_ query: QueryReader, limit: Int, _ context: Context) throws -> ([RunRecord], Int64?)
+{
+  let cursor = try pageCursor(query)
+  var experiment: Int64?
+  if let name = query.query.first("experiment") {
+    // An experiment that nobody made has no runs.
+    guard let found = try context.store.experiment(named: name) else { return ([], nil) }
+    experiment = found.id
+  }
+  let filter = query.query.first("filter") ?? ""
+  let order = orderItems(query.query.all("order_by"))
+  if filter.isEmpty, order.isEmpty {
+    let runs = try context.store.listRuns(experiment: experiment, limit: limit + 1, before: cursor)
+    let shown = Array(runs.prefix(limit))
+    return (shown, runs.count > limit ? shown.last?.number : nil)
+  }
+  var search = RunQuery(experiments: experiment.map { [$0] })
+  search.filter = filter
+  search.orderBy = order
+  search.tie = .newest
+  search.withSummaries = true
+  search.offset = Int(clamping: cursor ?? 0)
+  search.limit = limit + 1
+  do {
+    let runs = try context.store.read { [search] in try $0.searchRuns(search) }
+    return (Array(runs.prefix(limit)), runs.count > limit ? Int64(search.offset + limit) : nil)
+  } catch let error as FilterError {
+    throw HTTPFailure.invalid(filter.isEmpty ? "order_by" : "filter", error.description)
+  }
+}
+
+/// The items of some orders: divided at commas that stand outside of quotes.
+func orderItems(_ texts: [String]) -> [String] {
+  texts.flatMap { text in
+    var items = [""]
+    var quote: Character?
+    for character in text {
+      if character == "," && quote == nil {
+        items.append("")
+        continue
+      }
+      if let open = quote {
+        if character == open { quote = nil }
+      } else if character == "`" || character == "\"" {
+        quote = character
+      }
+      items[items.count - 1].append(character)
+    }
+    return items.filter { $0.contains { !$0.isWhitespace } }
+  }
 }
 
 /// The run that a path names, or the 404 that says so.

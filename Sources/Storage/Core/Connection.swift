@@ -78,6 +78,15 @@ public final class Connection {
     }
   }
 
+  /// All rows of a statement whose values are counted at run time, mapped.
+  func all<T>(_ sql: String, list values: [SQLValue], map: (Row) throws -> T) throws -> [T] {
+    try with(sql, values) { statement in
+      var result: [T] = []
+      while try statement.step() { result.append(try map(statement.row)) }
+      return result
+    }
+  }
+
   /// The first row, mapped; nil without one.
   func first<T>(_ sql: String, _ values: SQLValue..., map: (Row) throws -> T) throws -> T? {
     try with(sql, values) { statement in try statement.step() ? try map(statement.row) : nil }
@@ -148,7 +157,8 @@ public final class Connection {
       try script("PRAGMA journal_size_limit=67108864; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF")
       watchLog()
     case .reader:
-      try script("PRAGMA query_only=ON")
+      // MLflow's LIKE regards case.
+      try script("PRAGMA query_only=ON; PRAGMA case_sensitive_like=ON")
       watchDeadline()
     case .copier: break
     }

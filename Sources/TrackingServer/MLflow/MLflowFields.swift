@@ -115,8 +115,10 @@ struct MLflowFields: Sendable {
 
   /// The run that a request names: `run_id`, or `run_uuid` where MLflow takes the old name for it.
   func runID(orUUID: Bool = false) throws -> String {
-    if orUUID, !has("run_id"), has("run_uuid") {
+    if !has("run_id"), has("run_uuid") {
       _ = try string("run_id")
+      // The other calls take it for a name that no run has.
+      guard orUUID else { throw noRun("") }
       return try string("run_uuid") ?? ""
     }
     return try required("run_id")

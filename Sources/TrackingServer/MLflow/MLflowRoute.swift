@@ -81,7 +81,11 @@ struct MLflowRoute: Sendable {
       versions.map { version in
         let place = version.isEmpty ? prefix : "\(prefix)/\(version)"
         return HTTPRoute(method, "\(place)/\(path)", permission, bodyLimit: bodyLimit) { request in
-          do { return try handler(request) } catch let error as StoreError { throw translated(error) }
+          do { return try handler(request) } catch let error as StoreError {
+            throw translated(error)
+          } catch let error as FilterError {
+            throw HTTPFailure.invalidParameter(error.description)
+          }
         }
       }
     }
@@ -92,7 +96,7 @@ struct MLflowRoute: Sendable {
 func mlflowRoutes(_ context: Context) -> [HTTPRoute] {
   let calls: [[MLflowRoute]] = [
     experimentRoutes(context), mlflowRunRoutes(context), loggingRoutes(context), historyRoutes(context),
-    artifactRoutes(context), probeRoutes(context),
+    artifactRoutes(context), searchRoutes(context), probeRoutes(context),
   ]
   return calls.flatMap { $0 }.flatMap(\.routes)
 }

@@ -72,6 +72,7 @@ private func newRun(_ fields: MLflowFields) throws -> NewRun {
   let start = try fields.integer("start_time") ?? 0
   let givenName = try fields.string("run_name") ?? ""
   var tags = try pairs(fields, "tags")
+  if experiment.isEmpty { throw HTTPFailure.mlflow(.badRequest, "A run needs an experiment_id.") }
   let number = try MLflowRules.experimentNumber(experiment)
   var keys: Set<[UInt8]> = []
   for tag in tags where !keys.insert(Array(tag.key.utf8)).inserted {
