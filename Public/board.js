@@ -184,6 +184,11 @@ export class Board {
     }
   }
 
+  /** The other facets of a card's curve: they share its range of y. */
+  siblings(card) {
+    return state.view.facet ? [...this.cards.values()].filter((other) => other !== card && other.key === card.key) : [];
+  }
+
   having(card) {
     const { facet } = state.view;
     return this.runs.filter((run) => run.metrics.has(card.key) && (!facet || (run.params[facet] ?? "–") === card.value));
@@ -199,10 +204,11 @@ export class Board {
       base: Boolean(base) && run.id.startsWith(base), pinned: Boolean(pins?.has(run.id) || pins?.has(run.id.slice(0, 12))),
       newest: () => run.metrics.get(card.key)?.last,
     }));
-    const print = lines.map((l) => [l.id, l.live, l.name, l.slot, l.base, l.pinned, Boolean(l.series), Boolean(l.warp)].join()).join();
+    const print = state.view.axis + lines.map((l) => [l.id, l.live, l.name, l.slot, l.base, l.pinned, Boolean(l.series), Boolean(l.warp)].join()).join();
     if (print !== card.print) {
       card.print = print;
       card.chart.setLines(lines);
+      for (const other of this.siblings(card)) other.chart.draw();
     } else card.chart.lines.forEach((line, i) => (line.left = lines[i].left));
     if (!card.near) return;
     const missing = having.map((run) => run.id)
@@ -293,7 +299,7 @@ export class Board {
         stale ||= series.stale;
       }
     }
-    for (const card of touched) card.chart.refresh();
+    for (const card of touched) for (const one of [card, ...this.siblings(card)]) one.chart.refresh();
     if (stale) this.repair();
   }
 
@@ -474,7 +480,7 @@ export class Board {
       this.loadAlong();
     }
     const looks = changed.some((name) => name in LOOK);
-    if (looks || changed.includes("base") || changed.includes("pins")) {
+    if (looks) {
       this.holder.style.setProperty("--across", state.view.across || "auto-fill");
       this.holder.dataset.across = state.view.across || "auto";
       this.each((card) => {
@@ -483,7 +489,7 @@ export class Board {
         if (rangeText(before) !== rangeText(card.chart.look.x)) this.refine(card);
       });
     }
-    if (looks) this.setRuns(this.runs);
+    if (looks || changed.includes("pins")) this.setRuns(this.runs);
     this.controls.show();
   }
 }

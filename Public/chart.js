@@ -200,7 +200,7 @@ export class LineChart {
     if (this.look.x) {
       // Who looks at the right end follows it.
       const [low, high] = this.look.x;
-      this.edge ??= this.end(traces);
+      if (traces.length) this.edge ??= this.end(traces);
       const on = high >= this.edge ? Math.max(0, this.end(traces) - this.edge) : 0;
       return logx && low <= 0 ? [Math.min(1, high / 1000), high + on] : [low + on, high + on];
     }
@@ -276,7 +276,7 @@ export class LineChart {
     const area = { left: Math.ceil(Math.max(24, ...labels)) + 14, right: width - 12, top: 8, bottom: height - 24 };
     const columns = Math.max(2, Math.floor((area.right - area.left) / 84));
     return {
-      width, height, area, range, log, logx, yTicks, xTicks: this.xTicks(range.x, columns), path: () => new Path2D(),
+      width, height, area, range, log, logx, key: `${Object.values(area)} ${range.x} ${range.y} ${log} ${logx} ${this.look.axis}`, yTicks, xTicks: this.xTicks(range.x, columns), path: () => new Path2D(),
       sx: scale(range.x, [area.left, area.right], logx), sy: scale(range.y, [area.bottom, area.top], log),
     };
   }

@@ -21,7 +21,7 @@ function paint(chart, context, path) {
   context.fillText(visible(chart.title), 14, 18);
   context.save();
   context.translate(0, HEAD);
-  const scene = { ...chart.at, path };
+  const scene = { ...chart.at, path, key: "" };
   paintGrid(context, scene, colour);
   context.save();
   clip(context, scene);

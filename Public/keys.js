@@ -30,8 +30,8 @@ const ON_A_CHART = [["Arrow keys", "read values, move the pin"], ["Enter, p", "s
 const LEVELS = [0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99, 0.999];
 
 function smooth(by) {
-  const level = LEVELS.findIndex((v) => v >= state.view.smooth);
-  choose({ smooth: LEVELS[Math.min(LEVELS.length - 1, Math.max(0, level + by))] });
+  const { smooth: now } = state.view;
+  choose({ smooth: (by > 0 ? LEVELS.find((v) => v > now) : LEVELS.findLast((v) => v < now)) ?? now });
 }
 
 function next(name, values, take) {

@@ -14,6 +14,7 @@ export const LOOK = {
   x: "", // the range of x that all charts show: "a~b"
   pin: "", // where values are read: "a" or "a~b", in units of x
   tip: "nearest",
+  base: "", // the run that the others are compared with
   charts: "", // which curves: words or a regular expression
   facet: "", // a param: one card for each of its values
   across: "", // how many charts in a row; empty: as many as fit

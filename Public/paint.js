@@ -106,28 +106,46 @@ function linePath(scene, x, y, from, to) {
 
 /** From the lowest to the highest of each bucket; of a group, fainter where fewer runs are left. */
 function paintBand(context, scene, trace, from, to) {
+  const { runs, series } = trace;
+  if (runs) {
+    const most = Math.max(...runs);
+    for (let start = from; start < to; ) {
+      let end = start + 1;
+      while (end < to && runs[end] === runs[start]) end += 1;
+      context.globalAlpha = (0.2 * runs[start]) / most;
+      context.fill(bandPath(scene, trace, start, Math.min(end + 1, to))); // a change of opacity leaves no gap
+      start = end;
+    }
+    return;
+  }
+  // The band is the same for every smoothing.
+  const key = `${scene.key} ${series.version}`;
+  if (!scene.key || series.band?.key !== key) series.band = { key, path: bandPath(scene, trace, from, to) };
+  // Without smoothing the band is the curve itself: every point lies in it. Its outline keeps a lone spike visible.
+  const alpha = trace.y === trace.raw ? 0.45 : 0.2;
+  context.lineWidth = 1;
+  context.globalAlpha = alpha;
+  context.fill(series.band.path);
+  context.globalAlpha = 1.5 * alpha;
+  context.stroke(series.band.path);
+}
+
+function bandPath(scene, { x, low, high }, from, to) {
   const { sx, sy, range } = scene;
-  const { x, low, high, runs } = trace;
-  const most = runs ? Math.max(...runs) : 1;
+  const path = scene.path();
   const height = (v) => sy(scene.log && v <= 0 ? range.y[0] : v);
   const seen = (i) => Number.isFinite(low[i]) && Number.isFinite(high[i]) && isShown(scene, x[i], high[i]);
-  let start = from;
-  while (start < to) {
+  for (let start = from; start < to; start += 1) {
     let end = start;
-    while (end < to && seen(end) && (!runs || runs[end] === runs[start])) end += 1;
-    if (end - start > 1 || (end > start && runs)) {
-      const last = runs && end < to && seen(end) ? end : end - 1; // a change of opacity leaves no gap
-      const path = scene.path();
-      path.moveTo(sx(x[start]), height(high[start]));
-      for (let i = start; i <= last; i += 1) path.lineTo(sx(x[i]), height(high[i]));
-      for (let i = last; i >= start; i -= 1) path.lineTo(sx(x[i]), height(low[i]));
-      path.closePath();
-      // Without smoothing the band is the curve itself: every point lies in it.
-      context.globalAlpha = (trace.y === trace.raw && !runs ? 0.45 : 0.2) * (runs ? runs[start] / most : 1);
-      context.fill(path);
-    }
-    start = Math.max(end, start + 1);
+    while (end < to && seen(end)) end += 1;
+    if (end === start) continue;
+    path.moveTo(sx(x[start]), height(high[start]));
+    for (let i = start + 1; i < end; i += 1) path.lineTo(sx(x[i]), height(high[i]));
+    for (let i = end - 1; i >= start; i -= 1) path.lineTo(sx(x[i]), height(low[i]));
+    path.closePath();
+    start = end;
   }
+  return path;
 }
 
 /**

@@ -5,6 +5,7 @@ import { nearest } from "./series.js";
 
 const LONG = 500; // ms that a finger rests to set a pin
 const STILL = 8; // px that it may tremble meanwhile
+const TWICE = 400; // ms within which two clicks are one double click
 const ON_LINE = 5; // px around a line that count as on it
 
 /** Wires the overlay of a chart. */
@@ -14,7 +15,7 @@ export function followPointer(chart) {
   let frame = 0;
   let press = 0;
   let pinch = null;
-  let before = null; // the pins as they were before the last clicks
+  let clicked = { at: -Infinity, pins: [] }; // when the last click was, and the pins before it
   const redraw = () => {
     frame ||= requestAnimationFrame(() => {
       frame = 0;
@@ -22,9 +23,11 @@ export function followPointer(chart) {
       chart.announce();
     });
   };
-  const move = (point) => {
+  const move = (point, now = false) => {
     chart.pointer = point;
-    redraw();
+    if (!now) return redraw();
+    chart.drawOverlay();
+    chart.announce();
   };
   const place = (event) => ({ x: event.offsetX, y: event.offsetY });
   const own = (event) => {
@@ -77,8 +80,8 @@ export function followPointer(chart) {
     const range = boxRange(chart);
     chart.box = null;
     if (!range.small) zoomToBox(chart, range);
-    else if (event.detail !== 2) {
-      before = chart.pins();
+    else if (event.altKey || event.timeStamp - clicked.at > TWICE || Math.hypot(event.offsetX - clicked.x, event.offsetY - clicked.y) > STILL) {
+      clicked = { at: event.timeStamp, x: event.offsetX, y: event.offsetY, pins: chart.pins() };
       click(chart, event, place(event));
     }
     redraw();
@@ -93,7 +96,7 @@ export function followPointer(chart) {
     move(null);
   });
   canvas.addEventListener("dblclick", () => {
-    if (before) chart.host.setPins(chart, before, true);
+    chart.host.setPins(chart, clicked.pins, true);
     chart.host.fit(chart);
   });
   canvas.addEventListener("contextmenu", (event) => {
@@ -252,5 +255,5 @@ function walk(chart, by, move) {
   if (pins.length) chart.host.setPins(chart, [...pins.slice(0, -1), trace.x[i]], true);
   const x = Math.min(range.x[1], Math.max(range.x[0], trace.x[i]));
   const y = trace.y[i];
-  move({ x: sx(x), y: Number.isFinite(y) && Number.isFinite(sy(y)) ? sy(y) : chart.at.area.bottom });
+  move({ x: sx(x), y: Number.isFinite(y) && Number.isFinite(sy(y)) ? sy(y) : chart.at.area.bottom }, true);
 }

@@ -79,6 +79,7 @@ export function viewOf(address) {
 
 const GRADUAL = ["smooth", "filter", "charts"];
 let last = { names: "", at: 0 };
+let later = 0;
 
 /**
  * Changes choices; the address follows, and the page is told. Each change can be undone; what is `gradual`, a dragged
@@ -91,9 +92,13 @@ export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).
   last = { names, at: now };
   Object.assign(state.view, changes);
   const depth = history.state?.depth ?? 0;
-  const address = hash(state.view);
-  if (goesOn) history.replaceState({ depth }, "", address);
-  else if (address !== location.hash) history.pushState({ depth: depth + 1 }, "", address);
+  if (goesOn) {
+    // An address takes milliseconds to change: not at each movement of the pointer.
+    later ||= setTimeout(() => {
+      later = 0;
+      history.replaceState({ depth: history.state?.depth ?? 0 }, "", hash(state.view));
+    }, 100);
+  } else if (hash(state.view) !== location.hash) history.pushState({ depth: depth + 1 }, "", hash(state.view));
   tell("view", Object.keys(changes));
 }
 
