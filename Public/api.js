@@ -51,7 +51,7 @@ async function send(path, options = {}) {
     if (used) headers.Authorization = `Bearer ${used}`;
     let answer;
     try {
-      answer = await fetch(ROOT + path, { ...options, headers });
+      answer = await fetch(path.startsWith("/api/") ? path : ROOT + path, { ...options, headers });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Unreachable();
@@ -75,6 +75,28 @@ export async function post(path, body) {
   const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
   const headers = text === undefined ? {} : { "Content-Type": "application/json" };
   return (await send(path, { method: "POST", body: text, headers })).json();
+}
+
+/** One of MLflow's calls: with a body it is sent, without it is read. */
+export function mlflow(call, body, signal) {
+  const path = `/api/2.0/mlflow/${call}`;
+  return body === undefined ? get(path, signal) : post(path, body);
+}
+
+let described = null;
+
+/** What the server says that it can do (OpenAPI); read once, an empty description when it cannot be had. */
+export function description() {
+  described ??= get("/openapi.json").catch(() => {
+    described = null;
+    return { paths: {}, components: { schemas: {} } };
+  });
+  return described;
+}
+
+/** Whether the server has a call, as its description spells the path: `offers("post", "/runs/{run_id}/fork")`. */
+export async function offers(method, path) {
+  return Boolean((await description()).paths[ROOT + path]?.[method]);
 }
 
 /** Address of a download, for a plain link. */

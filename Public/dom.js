@@ -81,6 +81,17 @@ export function throttled(milliseconds, action) {
   return call;
 }
 
+/** Calls `action` when nobody has asked for it for so many milliseconds. */
+export function settled(milliseconds, action) {
+  let timer = 0;
+  const call = () => {
+    clearTimeout(timer);
+    timer = setTimeout(action, milliseconds);
+  };
+  call.stop = () => clearTimeout(timer);
+  return call;
+}
+
 /** What a list shows while it has nothing to show. */
 export function empty(title, text, ...more) {
   const stones = svg(

@@ -1,32 +1,55 @@
-// The words of the filter box: plain words must all occur in a run's name, experiment, params or tags; a comparison
-// such as `optimizer.lr<0.01`, `val/loss<=0.1` or `state=running` looks at one param, metric, tag or column.
+// The words of the filter box. In its own short form, plain words must all occur in a run's name, experiment, params
+// or tags, and a comparison such as `optimizer.lr < 0.01`, `val/loss<=0.1` or `state=running` looks at one param,
+// metric, tag or column. In the API's language (`metrics."val/loss" < 0.1 AND params.model = 'cnn'`) the server filters.
 
 import { stateOf } from "./store.js";
 
 const COMPARISON = /^([^<>=!]+?)(<=|>=|!=|<|>|=)(.+)$/;
+const WORDS = /(?:[^\s"']|"[^"]*"?|'[^']*'?)+/g;
+const API = /(^|[\s(])(metrics?|params?|parameters?|tags?|attributes?|attr|run|datasets?)\.\S|\s(i?like|in|is(\s+not)?\s+null)\b/i;
+const NAME = String.raw`(?:[\w.]+\.)?(?:\x60[^\x60]+\x60|"[^"]+"|[\w./-]+)`;
+const VALUE = String.raw`(?:'[^']*'|"[^"]*"|-?[\d.]+(?:e[-+]?\d+)?|\((?:'[^']*'|"[^"]*"|[\s,\d])+\))`;
+const CLAUSE = String.raw`${NAME}\s*(?:(?:<=|>=|!=|=|<|>|i?like\s|(?:not\s+)?in\s*)\s*${VALUE}|is\s+(?:not\s+)?null)`;
+const WHOLE = new RegExp(String.raw`^\s*${CLAUSE}(?:\s+and\s+${CLAUSE})*\s*$`, "i");
+
+/** Whether a text is in the API's language. */
+export function isQuery(text) {
+  return API.test(text);
+}
+
+/** Whether such a text is a whole sentence, and not one that is still being typed. */
+export function isWhole(text) {
+  return WHOLE.test(text);
+}
 
 /** A function that says whether a run passes; an empty text passes everything. */
 export function filter(text) {
-  const tests = text.trim().split(/\s+/).filter(Boolean).map(test);
+  const joined = text.replace(/\s*(<=|>=|!=|=|<|>)\s*/g, "$1");
+  const tests = (joined.match(WORDS) ?? []).filter((word) => word.toLowerCase() !== "and").map(test);
   return (run) => tests.every((passes) => passes(run));
 }
 
+const bare = (text) => text.replace(/["']/g, "");
+
 function test(word) {
   const parts = COMPARISON.exec(word);
-  if (parts) return (run) => compare(read(run, parts[1]), parts[2], parts[3]);
-  const wanted = word.toLowerCase();
+  if (parts) return (run) => compare(read(run, bare(parts[1])), parts[2], bare(parts[3]));
+  const wanted = bare(word).toLowerCase();
+  if (wanted.startsWith("tag:")) return (run) => wanted.slice(4) in run.tags || Object.values(run.tags).includes(wanted.slice(4));
   return (run) => haystack(run).includes(wanted);
 }
 
 function haystack(run) {
-  const pairs = [...Object.entries(run.params), ...Object.entries(run.tags)].map(([key, value]) => `${key}=${value}`);
-  return [run.name, run.id, run.experiment, stateOf(run), ...pairs].join("\n").toLowerCase();
+  let text = `${run.name}\n${run.id}\n${run.experiment}\n${stateOf(run)}`;
+  for (const key in run.params) text += `\n${key}=${run.params[key]}`;
+  for (const key in run.tags) text += `\n${key}=${run.tags[key]}`;
+  return text.toLowerCase();
 }
 
 function read(run, name) {
   if (name === "state") return stateOf(run);
   if (name === "name" || name === "experiment") return run[name];
-  return run.metrics.get(name)?.last ?? run.params[name] ?? run.tags[name.replace(/^tag:/, "")];
+  return run.metrics.get(name)?.last ?? run.params[name] ?? run.params[`optimizer.${name}`] ?? run.tags[name.replace(/^tag:/, "")];
 }
 
 function compare(found, operator, wanted) {

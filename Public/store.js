@@ -15,14 +15,25 @@ export const DEFAULTS = {
   experiment: "",
   sort: "-started",
   all: false,
+  columns: "",
+  base: "",
+  tab: "",
   show: null,
+  pins: null,
+  hide: null,
+  pick: null,
 };
+
+/** The choices that are sets of runs; an address names a run by the first digits of its id. */
+const SETS = ["show", "pins", "hide", "pick"];
+const SHORT = 12;
 
 export const state = {
   view: { ...DEFAULTS },
   runs: new Map(),
+  shape: 0, // grows whenever a run, a parameter or a metric's name comes or goes
   jobs: new Map(),
-  nextRuns: null,
+  loading: false, // whether more pages of runs are under way
   nextJobs: null,
   link: "opening",
 };
@@ -50,8 +61,8 @@ export function hash(view) {
   for (const [name, fallback] of Object.entries(DEFAULTS)) {
     if (name === "page" || name === "id") continue;
     const chosen = view[name];
-    if (name === "show") {
-      if (chosen) query.set("show", [...chosen].map((id) => id.slice(0, 12)).join("~"));
+    if (SETS.includes(name)) {
+      if (chosen) query.set(name, [...chosen].map((id) => id.slice(0, SHORT)).join("~"));
     } else if (chosen !== fallback && chosen !== null) {
       query.set(name, chosen === true ? "1" : String(chosen));
     }
@@ -69,7 +80,7 @@ export function viewOf(address) {
   for (const [name, fallback] of Object.entries(DEFAULTS)) {
     const given = query.get(name);
     if (given === null || name === "page" || name === "id") continue;
-    if (name === "show") view.show = new Set(given ? given.split("~") : []);
+    if (SETS.includes(name)) view[name] = new Set(given ? given.split("~") : []);
     else if (typeof fallback === "boolean") view[name] = given === "1";
     else if (typeof fallback === "number") view[name] = clamp(Number(given), 0, 0.999, fallback);
     else view[name] = given;
@@ -114,6 +125,18 @@ export function redo() {
   history.forward();
 }
 
+/** Whether a set of the view names a run, in full or by its first digits. */
+export function holds(set, id) {
+  return Boolean(set) && (set.has(id) || set.has(id.slice(0, SHORT)));
+}
+
+/** The set without a run, or with it; never the same object, and null when nothing is left. */
+export function toggled(set, id, on = !holds(set, id)) {
+  const changed = new Set([...(set ?? [])].filter((other) => other.slice(0, SHORT) !== id.slice(0, SHORT)));
+  if (on) changed.add(id);
+  return changed.size ? changed : null;
+}
+
 /** An address that goes to another page and keeps how curves are shown. */
 export function link(page, id = null, more = {}) {
   const { smooth, axis, log, logx, outliers } = state.view;
@@ -130,6 +153,27 @@ function decode(part) {
 
 function clamp(n, low, high, fallback) {
   return Number.isFinite(n) ? Math.min(high, Math.max(low, n)) : fallback;
+}
+
+// --- what this browser remembers
+
+/** Something that was kept in this browser, or `fallback`. */
+export function recall(name, fallback) {
+  try {
+    return JSON.parse(localStorage.getItem(`cairn.${name}`)) ?? fallback;
+  } catch {
+    return fallback;
+  }
+}
+
+/** Keeps something in this browser; null forgets it. */
+export function keep(name, value) {
+  try {
+    if (value === null) localStorage.removeItem(`cairn.${name}`);
+    else localStorage.setItem(`cairn.${name}`, JSON.stringify(value));
+  } catch {
+    // Not remembered then.
+  }
 }
 
 // --- runs and jobs
@@ -157,6 +201,7 @@ export function takeRun(answer, asked) {
   const metrics = known?.metrics ?? new Map();
   for (const [key, m] of Object.entries(answer.metrics ?? {})) {
     if (m.count <= (metrics.get(key)?.count ?? 0)) continue;
+    if (!metrics.has(key)) state.shape += 1;
     metrics.set(key, { last: parse(m.last), min: parse(m.min), max: parse(m.max), count: m.count });
   }
   if (known) return known;
@@ -173,6 +218,7 @@ export function takeRun(answer, asked) {
     metrics,
     deleted: info.lifecycle_stage === "deleted",
   };
+  state.shape += 1;
   if (run.deleted) state.runs.delete(id);
   else state.runs.set(id, run);
   return run;
@@ -203,15 +249,50 @@ export function beginning(run) {
   return job?.started_at || run.started || job?.created_at || Infinity;
 }
 
-/** Reads a page of runs, newest first, after what is there already when `more`. */
-export async function loadRuns(more = false) {
-  const page = more && state.nextRuns ? `&page_token=${encodeURIComponent(state.nextRuns)}` : "";
+// The first page is small, so that something is shown at once; the others follow by themselves.
+const FIRST_PAGE = 200;
+const PAGE = 500;
+const AT_MOST = 20000;
+let loading = 0;
+
+/** Reads runs, newest first: the first page before the promise is kept, the others after it. */
+export async function loadRuns() {
+  const mine = (loading += 1);
   const asked = events;
-  const answer = await api.get(`/runs?limit=200${page}`);
-  if (!more) forgetUntouched(state.runs, asked);
-  for (const run of answer.runs) takeRun(run, asked);
-  state.nextRuns = answer.next_page_token ?? null;
+  const seen = new Set();
+  const next = await page(FIRST_PAGE, "", asked, seen);
+  if (next) rest(mine, next, asked, seen);
+  else forget(asked, seen);
+}
+
+async function page(limit, token, asked, seen) {
+  const answer = await api.get(`/runs?limit=${limit}${token && `&page_token=${encodeURIComponent(token)}`}`);
+  for (const run of answer.runs) seen.add(takeRun(run, asked).id);
   tell("runs");
+  return answer.next_page_token ?? "";
+}
+
+async function rest(mine, token, asked, seen) {
+  state.loading = true;
+  try {
+    while (token && mine === loading && seen.size < AT_MOST) token = await page(PAGE, token, asked, seen);
+    if (mine === loading && !token) forget(asked, seen);
+  } catch {
+    // The banner says that the server is gone; a reset reads everything again.
+  }
+  if (mine === loading) state.loading = false;
+  tell("runs");
+}
+
+/** Forgets the runs that a whole reading did not find and no event has named since. */
+function forget(asked, seen) {
+  for (const id of state.runs.keys()) if (!seen.has(id) && !overtaken(id, asked)) dropRun(id);
+  tell("runs");
+}
+
+/** Forgets a run that is gone. */
+export function dropRun(id) {
+  if (state.runs.delete(id)) state.shape += 1;
 }
 
 function forgetUntouched(map, asked) {
@@ -278,6 +359,7 @@ export function takeEvent(kind, data) {
     run.name = data.name ?? data.run_name ?? run.name;
     run.started = data.start_time ?? run.started;
     run.ended = data.end_time ?? run.ended;
+    if (data.lifecycle_stage === "deleted") dropRun(run.id);
     tell("runs");
   } else if (["checkpoint", "log", "reset"].includes(kind)) tell(kind, data);
 }
@@ -293,6 +375,7 @@ function takePoints(points) {
     const seen = run.metrics.get(point.key);
     if (!seen) {
       run.metrics.set(point.key, { last: v, min: v, max: v, count: 1 });
+      state.shape += 1;
     } else {
       seen.last = v;
       if (!(seen.min <= v)) seen.min = Number.isNaN(v) ? seen.min : v;
@@ -318,7 +401,19 @@ function advance(run, step) {
 
 // The hue of each colour of the style sheet: violet, ochre, green, pink, violet, blue, red, ochre, pink, green.
 const HUES = [0, 1, 2, 3, 0, 4, 5, 1, 3, 2];
-const slots = new Map();
+const slots = new Map(Object.entries(recall("colours", {})));
+
+/** Gives a run a colour for good, or back to the one that its id means. */
+export function setColour(id, slot) {
+  const own = { ...recall("colours", {}) };
+  if (slot === null) delete own[id];
+  else own[id] = slot;
+  keep("colours", own);
+  if (slot === null) slots.delete(id);
+  else slots.set(id, slot);
+  tell("theme");
+  tell("runs");
+}
 
 /**
  * The colour of a run, 0...9: by its id, so that it is the same everywhere and for ever, and moved on to the next

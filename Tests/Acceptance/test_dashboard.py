@@ -42,7 +42,7 @@ def open_page(chromium, server):
     """Opens pages of the server; afterwards, none of them may have complained on its console."""
     contexts, complaints, expected = [], [], []
 
-    def make(address="#/runs", viewport=DESKTOP, scheme="light", allow=(), url=None):
+    def make(address="#/runs", viewport=DESKTOP, scheme="light", allow=(), url=None, prepare=None):
         context = chromium.new_context(viewport=viewport, color_scheme=scheme)
         context.set_default_timeout(15000)
         contexts.append(context)
@@ -51,6 +51,8 @@ def open_page(chromium, server):
         page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: complaints.append(f"{error}\n{error.stack}"))
         page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        if prepare:
+            prepare(page)
         page.goto((url or server.url) + "/" + address)
         return page
 

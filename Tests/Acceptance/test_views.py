@@ -1,0 +1,352 @@
+"""The dashboard's pages beside the charts, in a real browser: tables, menus, comparisons, forms, settings.
+
+Where a page must hold more than a test can train, the runs come from `fleet`: the list of runs is answered in the
+browser, in pages, in the form of the API, and everything else still by the program.
+"""
+
+import json
+import re
+import time
+import urllib.parse
+
+import pytest
+from playwright.sync_api import expect
+
+from conftest import digits
+from test_dashboard import CONTRAST, DESKTOP, HOSTILE, PHONE, SHOTS, chromium, open_page, slow  # noqa: F401
+
+NAMES = "main table.grid tbody .name a"
+
+
+def fleet(count, start=1_700_000_000_000):
+    """Runs as `GET /api/v1/runs` gives them, newest first."""
+    runs = []
+    for i in range(count):
+        loss = ((i * 7919) % 1000) / 1000
+        times = {"start_time": start - 60_000 * i, "end_time": start - 60_000 * i + 1000 * (i % 50)}
+        runs.append({
+            "run_id": f"{i * 2654435761 % 2**32:08x}{i:024x}", "name": f"run {i}", "experiment": f"group {i % 3}",
+            "status": "FINISHED", "job_id": None, "tags": {"team": ["red", "blue"][i % 2]}, **times,
+            "params": {"optimizer.lr": str(10 ** -(1 + i % 4)), "optimizer.type": "sgd", "train.batch_size": str(16 << (i % 3))},
+            "metrics": {
+                "val/loss": {"last": loss, "min": loss / 2, "max": 2.0, "count": 5},
+                "val/accuracy": {"last": 1 - loss, "min": 0.1, "max": 1 - loss, "count": 5},
+            },
+        })
+    return runs
+
+
+def serve_runs(page, runs):
+    """Answers the list of runs from `runs`; gives the queries that were asked."""
+    asked = []
+
+    def answer(route):
+        query = urllib.parse.parse_qs(urllib.parse.urlparse(route.request.url).query)
+        asked.append(query)
+        at, limit = int(query.get("page_token", ["p0"])[0][1:]), int(query["limit"][0])
+        body = {"runs": runs[at : at + limit]}
+        if at + limit < len(runs):
+            body["next_page_token"] = f"p{at + limit}"
+        route.fulfill(json=body)
+
+    page.route(re.compile(r"/api/v1/runs\?"), answer)
+    page.route(re.compile(r"/api/v1/curves\?"), lambda route: route.fulfill(json={"curves": []}))
+    return asked
+
+
+@pytest.fixture
+def with_runs(server, open_page):
+    """Opens the dashboard with so many runs."""
+
+    def make(count, address="#/runs", **options):
+        runs = count if isinstance(count, list) else fleet(count)
+        asked = []
+        page = open_page(address, prepare=lambda page: asked.append(serve_runs(page, runs)), **options)
+        page.locator(NAMES).first.wait_for()
+        return page, runs, asked[0]
+
+    return make
+
+
+def head(page, column):
+    return page.locator(f'th[data-column="{column}"]')
+
+
+def column_ids(page):
+    return page.locator("table.grid thead th[data-column]").evaluate_all("all => all.map(th => th.dataset.column)")
+
+
+def choose_in_menu(page, text):
+    page.locator(".menu > button", has_text=re.compile(f"^{re.escape(text)}$")).click()
+
+
+# --- the table of runs
+
+
+def test_ten_thousand_runs_are_listed_but_only_those_in_sight_are_elements(with_runs):
+    page, runs, asked = with_runs(10_000)
+    expect(page.locator(".summary")).to_have_text("10,000 runs, 8 drawn", timeout=30_000)
+    assert len(asked) > 3, "the list is read in pages"
+    rows = page.locator("tbody.rows tr")
+    assert rows.count() < 60
+    scroller = page.locator(".scroller")
+    frames = scroller.evaluate(
+        """async s => {
+          let changed = 0;
+          for (let i = 0, before = ""; i < 60; i += 1) {
+            s.scrollTop += 700;
+            await new Promise(requestAnimationFrame);
+            await new Promise(requestAnimationFrame);
+            const now = s.querySelector("tbody.rows tr:nth-child(10) a").textContent;
+            changed += now !== before;
+            before = now;
+          }
+          return changed;
+        }"""
+    )
+    assert frames == 60, "each frame shows other rows"
+    page.locator("table.grid").focus()
+    page.keyboard.press("End")
+    expect(page.locator(NAMES).last).to_have_text(runs[-1]["name"])
+    expect(page.locator("tr.active a")).to_have_text(runs[-1]["name"])
+    assert page.locator("tr.active").get_attribute("aria-rowindex") == "10001"
+
+
+def test_rows_are_sorted_by_several_columns(with_runs):
+    page, runs, _ = with_runs(60)
+    head(page, "params.train.batch_size").locator(".title").click()
+    head(page, "metrics.val/loss").locator(".title").click(modifiers=["Shift"])
+    wanted = sorted(runs, key=lambda r: (int(r["params"]["train.batch_size"]), -r["metrics"]["val/loss"]["last"]))
+    expect(page.locator(NAMES).first).to_have_text(wanted[0]["name"])
+    expect(page.locator(NAMES).nth(5)).to_have_text(wanted[5]["name"])
+    expect(head(page, "params.train.batch_size")).to_have_attribute("aria-sort", "ascending")
+    expect(head(page, "metrics.val/loss")).to_have_attribute("aria-sort", "descending")
+    page.reload()
+    expect(page.locator(NAMES).nth(5)).to_have_text(wanted[5]["name"])
+
+
+def test_columns_are_hidden_chosen_moved_pinned_and_resized(with_runs):
+    page, _, _ = with_runs(20)
+    expect(head(page, "params.optimizer.type")).to_have_count(0)  # the same in every run
+    page.get_by_role("button", name="differing").click()
+    expect(head(page, "params.optimizer.type")).to_have_count(1)
+    page.get_by_role("button", name="differing").click()
+    page.get_by_role("button", name="Columns", exact=True).click()
+    page.get_by_label("Find a column").fill("optimizer")
+    page.get_by_label("optimizer.type").check()
+    expect(head(page, "params.optimizer.type")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator(".menu")).to_have_count(0)
+    # By the menu, with keys alone.
+    head(page, "metrics.val/accuracy").locator(".title").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".menu button").first).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(head(page, "metrics.val/accuracy")).to_have_count(0)
+    # By dragging the head of one column before another.
+    page.locator(".scroller").evaluate("s => (s.scrollLeft = 0)")
+    before = column_ids(page)
+    source = head(page, "metrics.val/loss").locator(".title").bounding_box()
+    target = head(page, "state").bounding_box()
+    page.mouse.move(source["x"] + 30, source["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(target["x"] + 60, target["y"] + 10, steps=4)
+    page.mouse.move(target["x"] + 10, target["y"] + 10, steps=4)
+    page.mouse.up()
+    after = column_ids(page)
+    assert after.index("metrics.val/loss") == before.index("state")
+    assert sorted(after) == sorted(before)
+    expect(head(page, "metrics.val/loss")).not_to_have_attribute("aria-sort", re.compile("."))
+    # By dragging the edge.
+    grip = head(page, "metrics.val/loss").locator(".grip").bounding_box()
+    width = head(page, "metrics.val/loss").bounding_box()["width"]
+    page.mouse.move(grip["x"] + 4, grip["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 54, grip["y"] + 10, steps=4)
+    page.mouse.up()
+    assert head(page, "metrics.val/loss").bounding_box()["width"] == pytest.approx(width + 50, abs=1)
+    head(page, "metrics.val/loss").click(button="right")
+    choose_in_menu(page, "Pin to the left")
+    assert column_ids(page).index("metrics.val/loss") == 2
+    page.locator(".scroller").evaluate("s => (s.scrollLeft = 400)")
+    name, pinned = page.locator("tbody.rows tr").first.locator(".name"), head(page, "metrics.val/loss")
+    assert pinned.bounding_box()["x"] == pytest.approx(name.bounding_box()["x"] + name.bounding_box()["width"], abs=1)
+    order = column_ids(page)
+    page.reload()
+    page.locator(NAMES).first.wait_for()
+    assert column_ids(page) == order
+    assert head(page, "metrics.val/loss").bounding_box()["width"] == pytest.approx(width + 50, abs=1)
+    page.get_by_role("button", name="Columns", exact=True).click()
+    page.get_by_role("button", name="Back to the usual columns").click()
+    expect(head(page, "metrics.val/accuracy")).to_have_count(1)
+    assert column_ids(page).index("state") == 2
+
+
+def test_rows_are_pinned_hidden_coloured_and_compared_with_a_baseline(with_runs):
+    page, runs, _ = with_runs(30)
+    page.get_by_text("run 7", exact=True).hover()
+    page.get_by_role("button", name="More about run 7").click()
+    choose_in_menu(page, "Pin to the top")
+    expect(page.locator("tbody.stay a")).to_have_text("run 7")
+    page.locator("table.grid").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("tr.active a")).to_have_text("run 7")
+    page.keyboard.press("p")
+    expect(page.locator("tbody.stay a")).to_have_count(0)
+    page.get_by_text("run 3", exact=True).click(button="right")
+    choose_in_menu(page, "Baseline")
+    expect(page.locator("tbody.stay .label")).to_have_text("baseline")
+    row = page.locator("tr", has=page.get_by_text("run 4", exact=True))
+    delta = runs[4]["metrics"]["val/loss"]["last"] - runs[3]["metrics"]["val/loss"]["last"]
+    shown = row.locator(".delta").first
+    assert float(shown.inner_text().replace("−", "-")) == pytest.approx(delta, rel=1e-2)
+    expect(shown).to_have_class(re.compile("worse" if delta > 0 else "better"))
+    page.get_by_text("run 5", exact=True).click(button="right")
+    choose_in_menu(page, "Hide")
+    expect(page.get_by_text("run 5", exact=True)).to_have_count(0)
+    expect(page.locator(".summary")).to_contain_text("29 runs")
+    page.get_by_role("button", name="Show 1 hidden").click()
+    expect(page.get_by_text("run 5", exact=True)).to_have_count(1)
+    page.get_by_text("run 5", exact=True).click(button="right")
+    page.get_by_role("menuitemradio", name="Colour 9").click()
+    expect(page.get_by_role("button", name="Draw run 5")).to_have_class(re.compile("c8"))
+    page.reload()
+    expect(page.get_by_role("button", name="Draw run 5")).to_have_class(re.compile("c8"))
+
+
+def test_runs_are_selected_in_ranges_and_saved_as_csv(with_runs):
+    page, runs, _ = with_runs([*fleet(11), {**fleet(12)[11], "name": 'a "quoted", name'}])
+    page.get_by_role("checkbox", name="Select run 2", exact=True).click()
+    page.get_by_role("checkbox", name="Select run 6", exact=True).click(modifiers=["Shift"])
+    bulk = page.get_by_role("toolbar", name="Selected runs")
+    expect(bulk).to_contain_text("5 selected")
+    page.locator("table.grid").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    expect(bulk).to_contain_text("6 selected")
+    page.keyboard.press("Shift+ArrowDown")
+    expect(bulk).to_contain_text("7 selected")
+    page.keyboard.press("Escape")
+    expect(bulk).to_be_hidden()
+    page.get_by_role("checkbox", name="Select all listed runs").click()
+    with page.expect_download() as download:
+        bulk.get_by_role("button", name="CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert len(lines) == 13
+    header = lines[0].split(",")
+    assert header[:2] == ["run_id", "name"]
+    assert lines[1].split(",")[header.index("metrics.val/loss")] == str(runs[0]["metrics"]["val/loss"]["last"]).replace("0.0", "0")
+    assert '"a ""quoted"", name"' in lines[12]
+    with page.expect_download():
+        page.get_by_role("button", name="CSV", exact=True).last.click()
+
+
+def test_words_filter_here_and_sentences_are_filtered_by_the_server(with_runs):
+    page, runs, asked = with_runs(50)
+    search = page.get_by_label("Filter runs")
+    search.fill("lr < 0.01 and state = finished")
+    wanted = [r for r in runs if float(r["params"]["optimizer.lr"]) < 0.01]
+    expect(page.locator(".summary")).to_contain_text(f"{len(wanted)} of 50 runs")
+    search.fill("tag:red")
+    expect(page.locator(".summary")).to_contain_text("25 of 50 runs")
+    page.unroute(re.compile(r"/api/v1/runs\?"))
+    some = serve_runs(page, runs[10:13])
+    sentence = "metrics.`val/loss` < 0.5 and tags.team = 'red'"
+    search.fill(sentence[:25])
+    search.fill(sentence)
+    expect(page.locator(NAMES)).to_have_text([r["name"] for r in runs[10:13]])
+    assert [query["filter"] for query in some] == [[sentence]], "a sentence is sent when it is whole, and once"
+    search.press("Escape")
+    expect(page.locator(".summary")).to_contain_text("50 runs")
+
+
+def test_a_refused_filter_says_why(with_runs):
+    page, _, _ = with_runs(5, allow=["400"])
+    page.unroute(re.compile(r"/api/v1/runs\?"))
+    message = "filter: metrics cannot be compared with LIKE"
+    page.route(re.compile(r"/api/v1/runs\?"), lambda route: route.fulfill(
+        status=400, json={"error_code": "INVALID_PARAMETER_VALUE", "message": message}))
+    page.get_by_label("Filter runs").fill("metrics.a LIKE 'x'")
+    expect(page.locator("#filter-error")).to_have_text(message)
+    page.get_by_label("Filter runs").fill("run")
+    expect(page.locator("#filter-error")).to_be_hidden()
+
+
+def test_tags_and_deletion_go_through_mlflow_and_can_be_undone(with_runs):
+    page, runs, _ = with_runs(12)
+    calls = []
+
+    def take(route):
+        calls.append((route.request.url.split("/mlflow/")[1], route.request.post_data_json))
+        route.fulfill(json={})
+
+    page.route(re.compile("/api/2.0/mlflow/runs/"), take)
+    one = re.compile(r"/api/v1/runs/[0-9a-f]{32}$")
+    page.route(one, lambda route: route.fulfill(json=next(r for r in runs if r["run_id"] in route.request.url)))
+    for i in (1, 2):
+        page.get_by_role("checkbox", name=f"Select run {i}", exact=True).click()
+    bulk = page.get_by_role("toolbar", name="Selected runs")
+    bulk.get_by_role("button", name="Tag").click()
+    page.get_by_label("Tag name").fill("why")
+    page.get_by_label("Tag value").fill('a "test"/x')
+    page.get_by_role("button", name="Set tag").click()
+    expect(page.locator(".toast")).to_contain_text("set on 2 runs")
+    ids = [runs[1]["run_id"], runs[2]["run_id"]]
+    assert sorted(c[1]["run_id"] for c in calls) == sorted(ids)
+    assert calls[0] == ("runs/set-tag", {"run_id": calls[0][1]["run_id"], "key": "why", "value": 'a "test"/x'})
+    calls.clear()
+    bulk.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Cancel").click()
+    assert calls == []
+    bulk.get_by_role("button", name="Delete").click()
+    page.locator("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".summary")).to_contain_text("10 runs")
+    assert sorted(c[1]["run_id"] for c in calls if c[0] == "runs/delete") == sorted(ids)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".summary")).to_contain_text("12 runs")
+    assert sorted(c[1]["run_id"] for c in calls if c[0] == "runs/restore") == sorted(ids)
+
+
+def test_a_call_that_the_server_lacks_is_reported(with_runs):
+    page, _, _ = with_runs(3, allow=["404"])
+    page.route(re.compile("/api/2.0/mlflow/runs/"), lambda route: route.fulfill(status=404, json={"message": "no"}))
+    page.get_by_text("run 1", exact=True).click(button="right")
+    choose_in_menu(page, "Delete…")
+    page.locator("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast.bad")).to_contain_text("does not offer")
+    expect(page.locator(".summary")).to_contain_text("3 runs")
+
+
+def test_rows_are_reached_by_keys_alone(with_runs):
+    page, runs, _ = with_runs(40)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("tr.active a")).to_have_text("run 1")
+    grid = page.locator("table.grid")
+    assert grid.get_attribute("aria-activedescendant") == page.locator("tr.active").get_attribute("id")
+    page.keyboard.press("k")
+    page.keyboard.press("e")
+    expect(page.get_by_role("button", name="Draw run 0", exact=True)).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("b")
+    expect(page.locator("tbody.stay a")).to_have_text("run 0")
+    page.keyboard.press("m")
+    expect(page.locator(".menu button").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(grid).to_be_focused()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Filter runs")).to_be_focused()
+
+
+def test_names_that_mean_harm_are_text_in_the_table_too(with_runs):
+    runs = fleet(3)
+    runs[0]["name"] = HOSTILE
+    runs[1]["params"] = {'a/"b"/\'c\'': HOSTILE, "__proto__": "x"}
+    runs[2]["metrics"] = {HOSTILE: {"last": "NaN", "min": "NaN", "max": "-Infinity", "count": 1}}
+    page, _, _ = with_runs(runs)
+    expect(page.locator(NAMES).first).to_have_text(HOSTILE)
+    expect(head(page, "params.a/\\\"b\\\"/'c'")).to_have_count(1)
+    page.get_by_role("button", name="Columns", exact=True).click()
+    expect(page.locator(".choices")).to_contain_text(HOSTILE)
+    assert page.locator("img").count() == 0
