@@ -259,10 +259,12 @@ let loading = 0;
 export async function loadRuns() {
   const mine = (loading += 1);
   const asked = events;
+  const before = [...state.runs.keys()];
   const seen = new Set();
+  const forget = () => before.filter((id) => !seen.has(id) && !overtaken(id, asked)).forEach(dropRun);
   const next = await page(FIRST_PAGE, "", asked, seen);
-  if (next) rest(mine, next, asked, seen);
-  else forget(asked, seen);
+  if (next) rest(mine, next, asked, seen, forget);
+  else forget();
 }
 
 async function page(limit, token, asked, seen) {
@@ -272,21 +274,15 @@ async function page(limit, token, asked, seen) {
   return answer.next_page_token ?? "";
 }
 
-async function rest(mine, token, asked, seen) {
+async function rest(mine, token, asked, seen, forget) {
   state.loading = true;
   try {
     while (token && mine === loading && seen.size < AT_MOST) token = await page(PAGE, token, asked, seen);
-    if (mine === loading && !token) forget(asked, seen);
+    if (mine === loading && !token) forget();
   } catch {
     // The banner says that the server is gone; a reset reads everything again.
   }
   if (mine === loading) state.loading = false;
-  tell("runs");
-}
-
-/** Forgets the runs that a whole reading did not find and no event has named since. */
-function forget(asked, seen) {
-  for (const id of state.runs.keys()) if (!seen.has(id) && !overtaken(id, asked)) dropRun(id);
   tell("runs");
 }
 
