@@ -3,121 +3,109 @@
 const ROOT = "/api/v1";
 const TOKEN = "cairn.token";
 
-/** What the server refused, in its own words; `field` names the offending part of what was sent. */
 export class ApiError extends Error {
-  constructor(status, body) {
-    super(body?.message ?? `the server answered ${status}`);
-    this.status = status;
-    this.code = body?.error_code ?? "";
-    this.field = body?.field ?? null;
-  }
+	constructor(status, body) {
+		super(body?.message ?? `the server answered ${status}`);
+		this.status = status;
+		this.code = body?.error_code ?? "";
+		this.field = body?.field ?? null;
+	}
 }
 
-/** The server could not be reached at all. */
 export class Unreachable extends Error {
-  constructor() {
-    super("the server cannot be reached");
-  }
+	constructor() {
+		super("the server cannot be reached");
+	}
 }
 
 let askToken = null;
 let asking = null;
 
-/** Says how to ask the reader for a token: `ask()` gives it as a promise. */
 export function setTokenPrompt(ask) {
-  askToken = ask;
+	askToken = ask;
 }
 
 function token() {
-  try {
-    return localStorage.getItem(TOKEN);
-  } catch {
-    return null;
-  }
+	try {
+		return localStorage.getItem(TOKEN);
+	} catch {
+		return null;
+	}
 }
 
 async function renewToken() {
-  asking ??= askToken().then((given) => {
-    asking = null;
-    localStorage.setItem(TOKEN, given);
-  });
-  return asking;
+	asking ??= askToken().then((given) => {
+		asking = null;
+		localStorage.setItem(TOKEN, given);
+	});
+	return asking;
 }
 
 async function send(path, options = {}) {
-  for (;;) {
-    const used = token();
-    const headers = { Accept: "application/json", ...options.headers };
-    if (used) headers.Authorization = `Bearer ${used}`;
-    let answer;
-    try {
-      answer = await fetch(path.startsWith("/api/") ? path : ROOT + path, { ...options, headers });
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new Unreachable();
-    }
-    if (answer.status === 401 && askToken) {
-      if (token() === used) await renewToken();
-      continue;
-    }
-    if (answer.ok) return answer;
-    throw new ApiError(answer.status, await answer.json().catch(() => null));
-  }
+	for (;;) {
+		const used = token();
+		const headers = { Accept: "application/json", ...options.headers };
+		if (used) headers.Authorization = `Bearer ${used}`;
+		let answer;
+		try {
+			answer = await fetch(path.startsWith("/api/") ? path : ROOT + path, { ...options, headers });
+		} catch (error) {
+			if (error.name === "AbortError") throw error;
+			throw new Unreachable();
+		}
+		if (answer.status === 401 && askToken) {
+			if (token() === used) await renewToken();
+			continue;
+		}
+		if (answer.ok) return answer;
+		throw new ApiError(answer.status, await answer.json().catch(() => null));
+	}
 }
 
-/** Reads JSON. */
 export async function get(path, signal) {
-  return (await send(path, { signal })).json();
+	return (await send(path, { signal })).json();
 }
 
-/** Sends JSON (or JSON text as it was typed) and reads the answer. */
 export async function post(path, body) {
-  const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
-  const headers = text === undefined ? {} : { "Content-Type": "application/json" };
-  return (await send(path, { method: "POST", body: text, headers })).json();
+	const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+	const headers = text === undefined ? {} : { "Content-Type": "application/json" };
+	return (await send(path, { method: "POST", body: text, headers })).json();
 }
 
-/** One of MLflow's calls: with a body it is sent, without it is read. */
 export function mlflow(call, body, signal) {
-  const path = `/api/2.0/mlflow/${call}`;
-  return body === undefined ? get(path, signal) : post(path, body);
+	const path = `/api/2.0/mlflow/${call}`;
+	return body === undefined ? get(path, signal) : post(path, body);
 }
 
 let described = null;
 
 /** What the server says that it can do (OpenAPI); read once, an empty description when it cannot be had. */
 export function description() {
-  described ??= get("/openapi.json").catch(() => {
-    described = null;
-    return { paths: {}, components: { schemas: {} } };
-  });
-  return described;
+	described ??= get("/openapi.json").catch(() => {
+		described = null;
+		return { paths: {}, components: { schemas: {} } };
+	});
+	return described;
 }
 
 /** Whether the server has a call, as its description spells the path: `offers("post", "/runs/{run_id}/fork")`. */
 export async function offers(method, path) {
-  return Boolean((await description()).paths[ROOT + path]?.[method]);
+	return Boolean((await description()).paths[ROOT + path]?.[method]);
 }
 
-/** Address of a download, for a plain link. */
 export function address(path) {
-  return ROOT + path;
+	return ROOT + path;
 }
 
-/** Whether a plain link would be refused because it cannot carry the token. */
 export function needsToken() {
-  return token() !== null;
+	return token() !== null;
 }
 
-/** Downloads with the token, under the name that the server suggests. */
+/** A file, with the token, and the name that the server suggests. */
 export async function download(path) {
-  const answer = await send(path, { headers: { Accept: "*/*" } });
-  const named = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "");
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await answer.blob());
-  link.download = named ? named[1] : "checkpoint.safetensors";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+	const answer = await send(path, { headers: { Accept: "*/*" } });
+	const named = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "");
+	return [await answer.blob(), named ? named[1] : "checkpoint.safetensors"];
 }
 
 /**
@@ -128,91 +116,90 @@ export async function download(path) {
  * A fetch and not an EventSource: it can carry the token, and it may resume after any kind of failure.
  */
 export function openEvents(query, handlers) {
-  let closed = false;
-  let lastID = null;
-  let wait = 500;
-  let abort = new AbortController();
-  let first = true;
+	let closed = false;
+	let lastID = null;
+	let wait = 500;
+	let abort = new AbortController();
+	let first = true;
 
-  async function connect() {
-    abort = new AbortController();
-    const headers = { Accept: "text/event-stream" };
-    if (lastID !== null) headers["Last-Event-ID"] = lastID;
-    let silence = 0;
-    // The server speaks at least every 15 seconds; a silent connection is a dead one.
-    const alive = () => {
-      clearTimeout(silence);
-      silence = setTimeout(() => abort.abort(), 40000);
-    };
-    try {
-      alive();
-      const answer = await send(`/events${query}`, { headers, cache: "no-store", signal: abort.signal });
-      if (closed) return abort.abort();
-      wait = 500;
-      handlers.opened(!first && lastID === null);
-      first = false;
-      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-      const parser = eventParser((event) => {
-        if (event.id !== null) lastID = event.id;
-        handlers.event(event.kind, event.data);
-      });
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        alive();
-        parser(value);
-      }
-    } finally {
-      clearTimeout(silence);
-    }
-  }
+	async function connect() {
+		abort = new AbortController();
+		const headers = { Accept: "text/event-stream" };
+		if (lastID !== null) headers["Last-Event-ID"] = lastID;
+		let silence = 0;
+		// The server speaks at least every 15 seconds; a silent connection is a dead one.
+		const alive = () => {
+			clearTimeout(silence);
+			silence = setTimeout(() => abort.abort(), 40000);
+		};
+		try {
+			alive();
+			const answer = await send(`/events${query}`, { headers, cache: "no-store", signal: abort.signal });
+			if (closed) return abort.abort();
+			wait = 500;
+			handlers.opened(!first && lastID === null);
+			first = false;
+			const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+			const parser = eventParser((event) => {
+				if (event.id !== null) lastID = event.id;
+				handlers.event(event.kind, event.data);
+			});
+			for (;;) {
+				const { done, value } = await reader.read();
+				if (done) break;
+				alive();
+				parser(value);
+			}
+		} finally {
+			clearTimeout(silence);
+		}
+	}
 
-  (async () => {
-    while (!closed) {
-      try {
-        await connect();
-      } catch {
-        // Every failure is met the same way: say so, wait, come back.
-      }
-      if (closed) return;
-      handlers.lost();
-      await new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
-      wait = Math.min(5000, wait * 1.7);
-    }
-  })();
+	(async () => {
+		while (!closed) {
+			try {
+				await connect();
+			} catch {
+				// Every failure is met the same way: say so, wait, come back.
+			}
+			if (closed) return;
+			handlers.lost();
+			await new Promise((resolve) => setTimeout(resolve, wait * (0.75 + Math.random() / 2)));
+			wait = Math.min(5000, wait * 1.7);
+		}
+	})();
 
-  return {
-    close() {
-      closed = true;
-      abort.abort();
-    },
-  };
+	return {
+		close() {
+			closed = true;
+			abort.abort();
+		},
+	};
 }
 
-/** Parser of the event stream format (WHATWG HTML 9.2.6), fed with pieces of text. */
 export function eventParser(emit) {
-  let rest = "";
-  let kind = "message";
-  let data = [];
-  let id = null;
-  return (text) => {
-    const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop();
-    for (const line of lines) {
-      if (line === "") {
-        if (data.length) emit({ kind, data: JSON.parse(data.join("\n")), id });
-        kind = "message";
-        data = [];
-        id = null;
-        continue;
-      }
-      const colon = line.indexOf(":");
-      if (colon === 0) continue;
-      const field = colon < 0 ? line : line.slice(0, colon);
-      const content = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-      if (field === "data") data.push(content);
-      else if (field === "event") kind = content;
-      else if (field === "id") id = content;
-    }
-  };
+	let rest = "";
+	let kind = "message";
+	let data = [];
+	let id = null;
+	return (text) => {
+		const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
+		rest = lines.pop();
+		for (const line of lines) {
+			if (line === "") {
+				if (data.length) emit({ kind, data: JSON.parse(data.join("\n")), id });
+				kind = "message";
+				data = [];
+				id = null;
+				continue;
+			}
+			const colon = line.indexOf(":");
+			if (colon === 0) continue;
+			const field = colon < 0 ? line : line.slice(0, colon);
+			const content = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+			if (field === "data") data.push(content);
+			else if (field === "event") kind = content;
+			else if (field === "id") id = content;
+		}
+	};
 }

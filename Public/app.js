@@ -1,19 +1,8 @@
-// The dashboard: plain ES modules that a browser runs as they are, no library, no build step.
-//
-// This file is the entry: it puts the view that the address names into the page, keeps the connection to the server,
-// and says when that is gone. Around it:
-//   api.js      calls, errors, the token, the event stream          store.js    the one state; the address; live events
-//   board.js    a board of charts for some runs, fetching, live     chart.js    one chart on stacked canvases
-//   look.js     how curves are looked at: choices, defaults         controls.js the bar over the charts
-//   paint.js    drawing curves; overlay.js what follows the pointer pointer.js  what pointer, fingers and keys do
-//   series.js   one curve; group.js several as one; scale.js axes   caption.js  what a chart says in words
-//   tip.js      the tooltip; strip.js the values at pins            cardmenu.js what a card offers; figure.js pictures
-//   keys.js     keys, the palette that finds; menu.js menus         table.js    a table that is updated in place
-//   dom.js      making elements; format.js numbers and text         parts.js    pieces that views share
-//   views/      one module a page
-// A new page is a module in views/ with `mount(root)`, which gives back how to take it away, one row in VIEWS and one
-// link in index.html. Views share nothing but store.js. What a server sent is shown as text, through dom.js alone;
-// colours are in style.css alone. Nothing here trains, samples or decides: that is the server's.
+// The dashboard: plain ES modules that a browser runs as they are, no library, no build step. This file is the entry: it
+// puts the view that the address names into the page and keeps the connection to the server. store.js holds the one
+// state, api.js talks to the server, board.js draws charts, grid.js tables, views/ has one module a page. A new page is
+// a module in views/ with `mount(root)`, which gives back how to take it away, one row in VIEWS and one link in
+// index.html. What a server sent is shown as text, through dom.js alone; colours are in style.css alone.
 
 import { openEvents, setTokenPrompt } from "./api.js";
 import { h, put, setText } from "./dom.js";
@@ -25,9 +14,9 @@ import * as runs from "./views/runs.js";
 import * as submit from "./views/submit.js";
 
 const VIEWS = {
-  runs: { title: "Runs", view: runs, one: run },
-  jobs: { title: "Queue", view: jobs },
-  submit: { title: "New job", view: submit },
+	runs: { title: "Runs", view: runs, one: run },
+	jobs: { title: "Queue", view: jobs },
+	submit: { title: "New job", view: submit },
 };
 
 const GONE = "The server cannot be reached. What you see is the last state; this page reconnects by itself.";
@@ -41,24 +30,23 @@ let leave = null;
 let shownPage = "";
 
 // --- pages
-
 function route() {
-  const view = viewOf(location.hash);
-  if (!VIEWS[view.page]) view.page = "runs";
-  state.view = view;
-  const page = `${view.page}/${view.id ?? ""}/${view.from ?? ""}`;
-  if (page === shownPage) return tell("view", Object.keys(view));
-  shownPage = page;
-  leave?.();
-  put(main);
-  scrollTo(0, 0);
-  const { title, view: list, one } = VIEWS[view.page];
-  document.title = `${title} · Cairn`;
-  for (const anchor of document.querySelectorAll("nav a")) {
-    if (anchor.dataset.page === view.page) anchor.setAttribute("aria-current", "page");
-    else anchor.removeAttribute("aria-current");
-  }
-  leave = (view.id && one ? one : list).mount(main);
+	const view = viewOf(location.hash);
+	if (!VIEWS[view.page]) view.page = "runs";
+	state.view = view;
+	const page = `${view.page}/${view.id ?? ""}/${view.from ?? ""}`;
+	if (page === shownPage) return tell("view", Object.keys(view));
+	shownPage = page;
+	leave?.();
+	put(main);
+	scrollTo(0, 0);
+	const { title, view: list, one } = VIEWS[view.page];
+	document.title = `${title} · Cairn`;
+	for (const anchor of document.querySelectorAll("nav a")) {
+		if (anchor.dataset.page === view.page) anchor.setAttribute("aria-current", "page");
+		else anchor.removeAttribute("aria-current");
+	}
+	leave = (view.id && one ? one : list).mount(main);
 }
 
 // --- the server
@@ -70,89 +58,87 @@ let loaded = false;
 let behind = true; // whether events may have been missed since the last load
 
 async function load() {
-  loading = true;
-  try {
-    await Promise.all([loadJobs(), loadRuns()]);
-    loaded = true;
-    setLink("live");
-    tell("link");
-  } catch {
-    setLink("down");
-  }
-  loading = false;
+	loading = true;
+	try {
+		await Promise.all([loadJobs(), loadRuns()]);
+		loaded = true;
+		setLink("live");
+		tell("link");
+	} catch {
+		setLink("down");
+	}
+	loading = false;
 }
 
 function connect() {
-  stream = openEvents("", {
-    event(kind, data) {
-      if (kind === "reset") return refresh();
-      takeEvent(kind, data);
-    },
-    opened(gap) {
-      clearTimeout(complain);
-      complain = 0;
-      // What happened between a load and the opening of the stream would be missed otherwise.
-      if (!loaded && !loading) load();
-      else if (gap || behind || state.link === "down") refresh();
-      else setLink("live");
-      behind = false;
-    },
-    lost() {
-      complain ||= setTimeout(() => setLink("down"), 1200);
-    },
-  });
+	stream = openEvents("", {
+		event(kind, data) {
+			if (kind === "reset") return refresh();
+			takeEvent(kind, data);
+		},
+		opened(gap) {
+			clearTimeout(complain);
+			complain = 0;
+			// What happened between a load and the opening of the stream would be missed otherwise.
+			if (!loaded && !loading) load();
+			else if (gap || behind || state.link === "down") refresh();
+			else setLink("live");
+			behind = false;
+		},
+		lost() {
+			complain ||= setTimeout(() => setLink("down"), 1200);
+		},
+	});
 }
 
 async function refresh() {
-  await load();
-  tell("reset");
+	await load();
+	tell("reset");
 }
 
 function setLink(link) {
-  state.link = link;
-  linkMark.dataset.state = link;
-  setText(linkMark.lastElementChild, link === "live" ? "live" : link === "down" ? "offline" : "connecting");
-  banner.hidden = link !== "down";
-  if (link === "down") setText(banner, GONE);
+	state.link = link;
+	linkMark.dataset.state = link;
+	setText(linkMark.lastElementChild, link === "live" ? "live" : link === "down" ? "offline" : "connecting");
+	banner.hidden = link !== "down";
+	if (link === "down") setText(banner, GONE);
 }
 
 // A hidden tab holds no connection: browsers allow six to one server.
 let hideTimer = 0;
 document.addEventListener("visibilitychange", () => {
-  clearTimeout(hideTimer);
-  if (document.hidden) {
-    hideTimer = setTimeout(() => {
-      stream?.close();
-      stream = null;
-      behind = true;
-    }, 10000);
-  } else if (!stream) connect();
+	clearTimeout(hideTimer);
+	if (document.hidden) {
+		hideTimer = setTimeout(() => {
+			stream?.close();
+			stream = null;
+			behind = true;
+		}, 10000);
+	} else if (!stream) connect();
 });
 
 // --- the head of the page
-
 function countQueue() {
-  const active = [...state.jobs.values()].filter((job) => ["queued", "running"].includes(job.state)).length;
-  queueCount.hidden = active === 0;
-  setText(queueCount, String(active));
+	const active = [...state.jobs.values()].filter((job) => ["queued", "running"].includes(job.state)).length;
+	queueCount.hidden = active === 0;
+	setText(queueCount, String(active));
 }
 
-/** Asks for the access token in a dialog; the promise is kept when one is given. */
 function askToken() {
-  return new Promise((resolve) => {
-    const input = h("input", { type: "password", autocomplete: "current-password", required: true,
-      "aria-label": "Access token" });
-    const dialog = h("dialog", { class: "ask", cancel: (event) => event.preventDefault() },
-      h("form", { submit: (event) => {
-        event.preventDefault();
-        dialog.remove();
-        resolve(input.value.trim());
-      } }, h("h2", {}, "This server asks for a token"),
-      h("p", {}, "The one that it was started with (--token). It is kept in this browser."),
-      input, h("button", { class: "primary" }, "Go on")));
-    document.body.append(dialog);
-    dialog.showModal();
-  });
+	return new Promise((resolve) => {
+		const input = h("input", { type: "password", autocomplete: "current-password", required: true,
+			"aria-label": "Access token" });
+		const dialog = h("dialog", { class: "ask", cancel: (event) => event.preventDefault() },
+			h("form", { submit: (event) => {
+				event.preventDefault();
+				dialog.remove();
+				resolve(input.value.trim());
+			} }, h("h2", {}, "This server asks for a token"),
+			h("p", {}, "The one that it was started with (--token). It is kept in this browser."),
+			input, h("button", { class: "primary" }, "Go on")));
+		document.body.append(dialog);
+		dialog.showModal();
+	});
 }
 
 setTokenPrompt(askToken);

@@ -8,114 +8,109 @@ import { choose, redo, state, undo } from "./store.js";
 
 const AXES = { step: "Step", epoch: "Epoch", examples: "Examples", relative: "Time since start", time: "Time of day" };
 
-/** The bar of a board: `element`, and `show()` that brings it up to the view. */
 export function controls(board) {
-  const slider = h("input", { type: "range", min: 0, max: 0.999, step: 0.001, "aria-label": "Smoothing",
-    title: "Exponential moving average by distance in steps, corrected for its start; the raw curve stays visible behind it",
-    input: () => choose({ smooth: Number(slider.value) }) });
-  const number = h("input", { type: "number", min: 0, max: 0.999, step: 0.01, "aria-label": "Smoothing as a number",
-    change: () => choose({ smooth: Math.min(0.999, Math.max(0, Number(number.value) || 0)) }) });
-  const axis = h("select", { "aria-label": "Horizontal axis", change: () => chooseAxis(axis.value) });
-  const toggle = (name, text, title) => [name, button("toggle", text, () => choose({ [name]: !state.view[name] }), { title })];
-  const toggles = [
-    toggle("logx", "log x", "Logarithmic x axis in every chart (X)"),
-    toggle("log", "log y", "Logarithmic y axis in every chart (l)"),
-    toggle("outliers", "no outliers", "Leave the highest and the lowest twentieth out of the range of y (o)"),
-  ];
-  const group = button("toggle", "group", () => openGroups(board, group), { "aria-haspopup": "menu",
-    title: "Draw runs that agree in some parameters as one line (g)" });
-  const view = button("toggle", "view", () => openView(board, view), { "aria-haspopup": "menu", title: "More choices" });
-  const back = button("icon", "↶", undo, { "aria-label": "Undo", title: "Undo (Ctrl+Z)" });
-  const again = button("icon", "↷", redo, { "aria-label": "Redo", title: "Redo (Ctrl+Shift+Z)" });
-  const frozen = button("toggle", "", () => board.toggleFrozen(), { title: "Live points wait while this is on (Space)" });
-  const charts = h("input", { type: "search", placeholder: "Find a curve", "aria-label": "Find a curve",
-    title: "Words or a regular expression", input: () => choose({ charts: charts.value }) });
-  const show = () => {
-    const { view: chosen } = state;
-    if (Number(slider.value) !== chosen.smooth) slider.value = chosen.smooth;
-    if (Number(number.value) !== chosen.smooth || number.value === "") number.value = chosen.smooth;
-    fillAxes(board, axis);
-    for (const [name, element] of toggles) element.setAttribute("aria-pressed", String(chosen[name]));
-    const params = chosen.group ? chosen.group.split(",").map(tail) : [];
-    setText(group, params.length ? `group: ${params.join(", ")}` : "group");
-    group.setAttribute("aria-pressed", String(params.length > 0));
-    frozen.setAttribute("aria-pressed", String(Boolean(board.held)));
-    setText(frozen, board.held ? `paused +${format.count(board.held.length)} points` : "pause");
-    frozen.hidden = !board.held && !board.runs.some((run) => run.status === "RUNNING");
-    back.disabled = !history.state?.depth;
-    if (charts.value !== chosen.charts) charts.value = chosen.charts;
-  };
-  return {
-    show, group, charts,
-    element: h("div", { class: "controls" }, charts,
-      h("label", { class: "smooth" }, h("span", {}, "Smoothing"), slider, number), axis, toggles.map(([, element]) => element),
-      group, view, frozen, h("span", { class: "pair" }, back, again)),
-  };
+	const slider = h("input", { type: "range", min: 0, max: 0.999, step: 0.001, "aria-label": "Smoothing",
+		title: "Exponential moving average by distance in steps, corrected for its start; the raw curve stays visible behind it",
+		input: () => choose({ smooth: Number(slider.value) }) });
+	const number = h("input", { type: "number", min: 0, max: 0.999, step: 0.01, "aria-label": "Smoothing as a number",
+		change: () => choose({ smooth: Math.min(0.999, Math.max(0, Number(number.value) || 0)) }) });
+	const axis = h("select", { "aria-label": "Horizontal axis", change: () => chooseAxis(axis.value) });
+	const toggle = (name, text, title) => [name, button("toggle", text, () => choose({ [name]: !state.view[name] }), { title })];
+	const toggles = [
+		toggle("logx", "log x", "Logarithmic x axis in every chart (X)"),
+		toggle("log", "log y", "Logarithmic y axis in every chart (l)"),
+		toggle("outliers", "no outliers", "Leave the highest and the lowest twentieth out of the range of y (o)"),
+	];
+	const group = button("toggle", "group", () => openGroups(board, group), { "aria-haspopup": "menu",
+		title: "Draw runs that agree in some parameters as one line (g)" });
+	const view = button("toggle", "view", () => openView(board, view), { "aria-haspopup": "menu", title: "More choices" });
+	const back = button("icon", "↶", undo, { "aria-label": "Undo", title: "Undo (Ctrl+Z)" });
+	const again = button("icon", "↷", redo, { "aria-label": "Redo", title: "Redo (Ctrl+Shift+Z)" });
+	const frozen = button("toggle", "", () => board.toggleFrozen(), { title: "Live points wait while this is on (Space)" });
+	const charts = h("input", { type: "search", placeholder: "Find a curve", "aria-label": "Find a curve",
+		title: "Words or a regular expression", input: () => choose({ charts: charts.value }) });
+	const show = () => {
+		const { view: chosen } = state;
+		if (Number(slider.value) !== chosen.smooth) slider.value = chosen.smooth;
+		if (Number(number.value) !== chosen.smooth || number.value === "") number.value = chosen.smooth;
+		fillAxes(board, axis);
+		for (const [name, element] of toggles) element.setAttribute("aria-pressed", String(chosen[name]));
+		const params = chosen.group ? chosen.group.split(",").map(tail) : [];
+		setText(group, params.length ? `group: ${params.join(", ")}` : "group");
+		group.setAttribute("aria-pressed", String(params.length > 0));
+		frozen.setAttribute("aria-pressed", String(Boolean(board.held)));
+		setText(frozen, board.held ? `paused +${format.count(board.held.length)} points` : "pause");
+		frozen.hidden = !board.held && !board.runs.some((run) => run.status === "RUNNING");
+		back.disabled = !history.state?.depth;
+		if (charts.value !== chosen.charts) charts.value = chosen.charts;
+	};
+	return {
+		show, group, charts,
+		element: h("div", { class: "controls" }, charts,
+			h("label", { class: "smooth" }, h("span", {}, "Smoothing"), slider, number), axis, toggles.map(([, element]) => element),
+			group, view, frozen, h("span", { class: "pair" }, back, again)),
+	};
 }
 
-/** Changes what x means; ranges and pins of the old axis mean nothing on the new one. */
 export function chooseAxis(axis) {
-  const cards = JSON.parse(state.view.cards || "{}");
-  for (const card of Object.values(cards)) delete card.x;
-  choose({ axis, x: "", pin: "", cards: Object.keys(cards).length ? JSON.stringify(cards) : "" });
+	const cards = JSON.parse(state.view.cards || "{}");
+	for (const card of Object.values(cards)) delete card.x;
+	choose({ axis, x: "", pin: "", cards: Object.keys(cards).length ? JSON.stringify(cards) : "" });
 }
 
-/** The axes that the shown runs have. */
 export function axesOf(board) {
-  const keys = new Set(board.runs.flatMap((run) => [...run.metrics.keys()]));
-  return Object.keys(AXES).filter((axis) => axis === "epoch" ? keys.has("epoch")
-    : axis !== "examples" || board.runs.some((run) => Number(run.params["train.batch_size"]) > 0));
+	const keys = new Set(board.runs.flatMap((run) => [...run.metrics.keys()]));
+	return Object.keys(AXES).filter((axis) => axis === "epoch" ? keys.has("epoch")
+		: axis !== "examples" || board.runs.some((run) => Number(run.params["train.batch_size"]) > 0));
 }
 
 function fillAxes(board, select) {
-  const keys = [...new Set(board.runs.flatMap((run) => [...run.metrics.keys()]))].filter((key) => !/\/\d+$/.test(key)).sort();
-  const print = [...axesOf(board), ...keys].join("\n");
-  if (select.dataset.print !== print) {
-    select.dataset.print = print;
-    const option = (value, text) => {
-      const made = h("option", {}, text);
-      made.value = value;
-      return made;
-    };
-    put(select, axesOf(board).map((axis) => option(axis, AXES[axis])),
-      keys.length ? h("optgroup", { label: "A metric" }, keys.map((key) => option(`metric:${key}`, key))) : null);
-  }
-  select.value = state.view.axis;
+	const keys = [...new Set(board.runs.flatMap((run) => [...run.metrics.keys()]))].filter((key) => !/\/\d+$/.test(key)).sort();
+	const print = [...axesOf(board), ...keys].join("\n");
+	if (select.dataset.print !== print) {
+		select.dataset.print = print;
+		const option = (value, text) => {
+			const made = h("option", {}, text);
+			made.value = value;
+			return made;
+		};
+		put(select, axesOf(board).map((axis) => option(axis, AXES[axis])),
+			keys.length ? h("optgroup", { label: "A metric" }, keys.map((key) => option(`metric:${key}`, key))) : null);
+	}
+	select.value = state.view.axis;
 }
 
 function tail(key) {
-  return key.replace(/^.*\./, "");
+	return key.replace(/^.*\./, "");
 }
 
-/** The params in which the shown runs differ. */
 function differing(board) {
-  const keys = new Set(board.runs.flatMap((run) => Object.keys(run.params)));
-  return [...keys].filter((key) => key !== "name" && new Set(board.runs.map((run) => run.params[key])).size > 1).sort();
+	const keys = new Set(board.runs.flatMap((run) => Object.keys(run.params)));
+	return [...keys].filter((key) => key !== "name" && new Set(board.runs.map((run) => run.params[key])).size > 1).sort();
 }
 
-/** Which params make a group: any number of them. */
 export function openGroups(board, anchor) {
-  const chosen = state.view.group ? state.view.group.split(",") : [];
-  const items = [...new Set([...chosen, ...differing(board)])].map((key) => ({ text: key, checked: chosen.includes(key), action: () => {
-    choose({ group: (chosen.includes(key) ? chosen.filter((other) => other !== key) : [...chosen, key]).join(",") });
-  } }));
-  openMenu(anchor, "Group by", [
-    chosen.length > 0 && { text: "No groups", action: () => choose({ group: "" }) },
-    ...(items.length ? items : [{ text: "The shown runs differ in no parameter", disabled: true }]),
-    null, ...choices("stat", STATS), null, ...choices("band", BANDS)]);
+	const chosen = state.view.group ? state.view.group.split(",") : [];
+	const items = [...new Set([...chosen, ...differing(board)])].map((key) => ({ text: key, checked: chosen.includes(key), action: () => {
+		choose({ group: (chosen.includes(key) ? chosen.filter((other) => other !== key) : [...chosen, key]).join(",") });
+	} }));
+	openMenu(anchor, "Group by", [
+		chosen.length > 0 && { text: "No groups", action: () => choose({ group: "" }) },
+		...(items.length ? items : [{ text: "The shown runs differ in no parameter", disabled: true }]),
+		null, ...choices("stat", STATS), null, ...choices("band", BANDS)]);
 }
 
 function openView(board, anchor) {
-  const facets = differing(board).slice(0, 12);
-  openMenu(anchor, "How charts are shown", [
-    { text: "One range of x for all charts", checked: state.view.linked, action: () => choose({ linked: !state.view.linked }) },
-    null, ...choices("tip", TIPS), null,
-    ...choices("across", { "": "As many charts in a row as fit", 1: "1 in a row", 2: "2 in a row", 3: "3 in a row", 4: "4 in a row" }),
-    facets.length > 0 && null,
-    ...(facets.length ? choices("facet", { "": "One chart a curve", ...Object.fromEntries(facets.map((key) => [key, `One chart for each ${tail(key)}`])) }) : []),
-  ]);
+	const facets = differing(board).slice(0, 12);
+	openMenu(anchor, "How charts are shown", [
+		{ text: "One range of x for all charts", checked: state.view.linked, action: () => choose({ linked: !state.view.linked }) },
+		null, ...choices("tip", TIPS), null,
+		...choices("across", { "": "As many charts in a row as fit", 1: "1 in a row", 2: "2 in a row", 3: "3 in a row", 4: "4 in a row" }),
+		facets.length > 0 && null,
+		...(facets.length ? choices("facet", { "": "One chart a curve", ...Object.fromEntries(facets.map((key) => [key, `One chart for each ${tail(key)}`])) }) : []),
+	]);
 }
 
 function choices(name, texts) {
-  return Object.entries(texts).map(([value, text]) => ({ text, checked: state.view[name] === value, action: () => choose({ [name]: value }) }));
+	return Object.entries(texts).map(([value, text]) => ({ text, checked: state.view[name] === value, action: () => choose({ [name]: value }) }));
 }

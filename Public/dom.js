@@ -9,96 +9,88 @@ const SVG = "http://www.w3.org/2000/svg";
  * like become attributes; `null`, `undefined` and `false` are left out. Children are nodes or text.
  */
 export function h(tag, properties = {}, ...children) {
-  return fill(document.createElement(tag), properties, children);
+	return fill(document.createElement(tag), properties, children);
 }
 
-/** The same for SVG. */
 export function svg(tag, properties = {}, ...children) {
-  return fill(document.createElementNS(SVG, tag), properties, children);
+	return fill(document.createElementNS(SVG, tag), properties, children);
 }
 
 function fill(element, properties, children) {
-  for (const [name, value] of Object.entries(properties)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (typeof value === "function") element.addEventListener(name, value);
-    else element.setAttribute(name, value === true ? "" : visible(value));
-  }
-  add(element, ...children);
-  return element;
+	for (const [name, value] of Object.entries(properties)) {
+		if (value === null || value === undefined || value === false) continue;
+		if (typeof value === "function") element.addEventListener(name, value);
+		else element.setAttribute(name, value === true ? "" : visible(value));
+	}
+	add(element, ...children);
+	return element;
 }
 
 /** Appends nodes or text; lists are flattened, nothing is skipped silently but `null` and `false`. */
 export function add(element, ...children) {
-  for (const child of children.flat(Infinity)) {
-    if (child === null || child === undefined || child === false) continue;
-    element.append(child instanceof Node ? child : visible(child));
-  }
-  return element;
+	for (const child of children.flat(Infinity)) {
+		if (child === null || child === undefined || child === false) continue;
+		element.append(child instanceof Node ? child : visible(child));
+	}
+	return element;
 }
 
-/** A button that does something. */
 export function button(look, text, action, properties = {}) {
-  return h("button", { type: "button", class: look, click: action, ...properties }, text);
+	return h("button", { type: "button", class: look, click: action, ...properties }, text);
 }
 
-/** A row of column heads; those that start with "#" stand over numbers. */
 export function heads(...titles) {
-  const cells = titles.map((title) => {
-    const numeric = title.startsWith("#");
-    return h("th", { scope: "col", class: numeric ? "n" : null }, numeric ? title.slice(1) : title);
-  });
-  return h("thead", {}, h("tr", {}, cells));
+	const cells = titles.map((title) => {
+		const numeric = title.startsWith("#");
+		return h("th", { scope: "col", class: numeric ? "n" : null }, numeric ? title.slice(1) : title);
+	});
+	return h("thead", {}, h("tr", {}, cells));
 }
 
-/** Replaces what an element holds. */
 export function put(element, ...children) {
-  element.replaceChildren();
-  return add(element, ...children);
+	element.replaceChildren();
+	return add(element, ...children);
 }
 
-/** Sets an element's text, touching the document only when it differs. */
 export function setText(element, text) {
-  const shown = visible(text);
-  if (element.textContent !== shown) element.textContent = shown;
+	const shown = visible(text);
+	if (element.textContent !== shown) element.textContent = shown;
 }
 
-/** Calls `action` soon, at most once every `milliseconds`, however often it is asked for. */
 export function throttled(milliseconds, action) {
-  let timer = 0;
-  let last = -Infinity;
-  const run = () => {
-    timer = 0;
-    last = performance.now();
-    action();
-  };
-  const call = () => {
-    if (!timer) timer = setTimeout(run, Math.max(0, last + milliseconds - performance.now()));
-  };
-  call.stop = () => {
-    clearTimeout(timer);
-    timer = 0;
-  };
-  return call;
+	let timer = 0;
+	let last = -Infinity;
+	const run = () => {
+		timer = 0;
+		last = performance.now();
+		action();
+	};
+	const call = () => {
+		if (!timer) timer = setTimeout(run, Math.max(0, last + milliseconds - performance.now()));
+	};
+	call.stop = () => {
+		clearTimeout(timer);
+		timer = 0;
+	};
+	return call;
 }
 
-/** Calls `action` when nobody has asked for it for so many milliseconds. */
 export function settled(milliseconds, action) {
-  let timer = 0;
-  const call = () => {
-    clearTimeout(timer);
-    timer = setTimeout(action, milliseconds);
-  };
-  call.stop = () => clearTimeout(timer);
-  return call;
+	let timer = 0;
+	const call = () => {
+		clearTimeout(timer);
+		timer = setTimeout(action, milliseconds);
+	};
+	call.stop = () => clearTimeout(timer);
+	return call;
 }
 
-/** What a list shows while it has nothing to show. */
 export function empty(title, text, ...more) {
-  const stones = svg(
-    "svg", { viewBox: "0 0 64 48", width: 72, height: 54, "aria-hidden": "true" },
-    svg("ellipse", { cx: 32, cy: 40, rx: 24, ry: 6.5, class: "stone-3" }),
-    svg("ellipse", { cx: 30, cy: 26, rx: 17, ry: 5.6, class: "stone-2" }),
-    svg("ellipse", { cx: 34, cy: 13.5, rx: 10.5, ry: 4.8, class: "stone-1" }),
-  );
-  return h("div", { class: "empty" }, stones, h("h2", {}, title), h("p", {}, text), more);
+	const stones = svg(
+		"svg", { viewBox: "0 0 64 48", width: 72, height: 54, "aria-hidden": "true" },
+		svg("ellipse", { cx: 32, cy: 40, rx: 24, ry: 6.5, class: "stone-3" }),
+		svg("ellipse", { cx: 30, cy: 26, rx: 17, ry: 5.6, class: "stone-2" }),
+		svg("ellipse", { cx: 34, cy: 13.5, rx: 10.5, ry: 4.8, class: "stone-1" }),
+	);
+	return h("div", { class: "empty" }, stones, h("h2", {}, title), h("p", {}, text), more);
 }

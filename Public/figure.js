@@ -42,7 +42,6 @@ function paint(chart, context, path) {
   context.fillText(visible(chart.note.textContent), 14, height - 14);
 }
 
-/** Where each name of the legend stands. */
 function legend(chart) {
   const context = chart.plot.getContext("2d");
   context.font = FONT;
@@ -61,7 +60,6 @@ function size(chart) {
   return { width: chart.at.width, height: rows };
 }
 
-/** The chart as a PNG of twice the pixels. */
 export function png(chart) {
   const { width, height } = size(chart);
   const canvas = document.createElement("canvas");
@@ -72,7 +70,6 @@ export function png(chart) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
 
-/** The chart as SVG text. */
 export function svg(chart) {
   const { width, height } = size(chart);
   const pen = new Pen(chart.plot.getContext("2d"));
@@ -81,7 +78,6 @@ export function svg(chart) {
     `<title>${escaped(visible(chart.title))}</title>${pen.parts.join("")}${"</g>".repeat(pen.open)}</svg>\n`;
 }
 
-/** A path that writes itself down. */
 class Outline {
   d = "";
   moveTo(x, y) {
@@ -101,7 +97,6 @@ class Outline {
   }
 }
 
-/** The calls of a canvas that painting uses, written down as SVG. */
 class Pen {
   constructor(measure) {
     this.measure = measure;
@@ -172,7 +167,6 @@ function escaped(text) {
   return String(text).replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-/** What is drawn, a row a point. */
 export function csv(chart) {
   const sampled = chart.drawn.some((trace) => trace.low);
   const rows = [["run", "name", "step", "timestamp", ...(chart.look.axis === "step" ? [] : [chart.look.axis]), "value",
@@ -197,12 +191,10 @@ export function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** The path that reads one curve. */
 export function curvePath(run, key, query = {}) {
   return `/runs/${run}/metrics/${key.split("/").map(encodeURIComponent).join("/")}?${new URLSearchParams(query)}`;
 }
 
-/** A command line that fetches what the chart shows. */
 export function curl(chart) {
   const runs = chart.lines.map((line) => ["run", line.id]);
   const steps = chart.look.x && chart.look.axis === "step"

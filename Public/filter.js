@@ -7,61 +7,57 @@ import { stateOf } from "./store.js";
 const COMPARISON = /^([^<>=!]+?)(<=|>=|!=|<|>|=)(.+)$/;
 const WORDS = /(?:[^\s"']|"[^"]*"?|'[^']*'?)+/g;
 const API = /(^|[\s(])(metrics?|params?|parameters?|tags?|attributes?|attr|run|datasets?)\.\S|\s(i?like|in|is(\s+not)?\s+null)\b/i;
-const NAME = String.raw`(?:[\w.]+\.)?(?:\x60[^\x60]+\x60|"[^"]+"|[\w./-]+)`;
-const VALUE = String.raw`(?:'[^']*'|"[^"]*"|-?[\d.]+(?:e[-+]?\d+)?|\((?:'[^']*'|"[^"]*"|[\s,\d])+\))`;
-const CLAUSE = String.raw`${NAME}\s*(?:(?:<=|>=|!=|=|<|>|i?like\s|(?:not\s+)?in\s*)\s*${VALUE}|is\s+(?:not\s+)?null)`;
-const WHOLE = new RegExp(String.raw`^\s*${CLAUSE}(?:\s+and\s+${CLAUSE})*\s*$`, "i");
+const OPEN = /(<|>|=|!|\b(and|like|ilike|in|is|not)|\.)\s*$/i;
 
-/** Whether a text is in the API's language. */
 export function isQuery(text) {
-  return API.test(text);
+	return API.test(text);
 }
 
-/** Whether such a text is a whole sentence, and not one that is still being typed. */
+// Whether such a text is a whole sentence, and not one that is still being typed.
 export function isWhole(text) {
-  return WHOLE.test(text);
+	const quotes = [...text].filter((c) => `'"\x60`.includes(c)).length;
+	return /[<>=]|\b(like|in|null)\b/i.test(text) && !OPEN.test(text) && quotes % 2 === 0;
 }
 
-/** A function that says whether a run passes; an empty text passes everything. */
 export function filter(text) {
-  const joined = text.replace(/\s*(<=|>=|!=|=|<|>)\s*/g, "$1");
-  const tests = (joined.match(WORDS) ?? []).filter((word) => word.toLowerCase() !== "and").map(test);
-  return (run) => tests.every((passes) => passes(run));
+	const joined = text.replace(/\s*(<=|>=|!=|=|<|>)\s*/g, "$1");
+	const tests = (joined.match(WORDS) ?? []).filter((word) => word.toLowerCase() !== "and").map(test);
+	return (run) => tests.every((passes) => passes(run));
 }
 
 const bare = (text) => text.replace(/["']/g, "");
 
 function test(word) {
-  const parts = COMPARISON.exec(word);
-  if (parts) return (run) => compare(read(run, bare(parts[1])), parts[2], bare(parts[3]));
-  const wanted = bare(word).toLowerCase();
-  if (wanted.startsWith("tag:")) return (run) => wanted.slice(4) in run.tags || Object.values(run.tags).includes(wanted.slice(4));
-  return (run) => haystack(run).includes(wanted);
+	const parts = COMPARISON.exec(word);
+	if (parts) return (run) => compare(read(run, bare(parts[1])), parts[2], bare(parts[3]));
+	const wanted = bare(word).toLowerCase();
+	if (wanted.startsWith("tag:")) return (run) => wanted.slice(4) in run.tags || Object.values(run.tags).includes(wanted.slice(4));
+	return (run) => haystack(run).includes(wanted);
 }
 
 function haystack(run) {
-  let text = `${run.name}\n${run.id}\n${run.experiment}\n${stateOf(run)}`;
-  for (const key in run.params) text += `\n${key}=${run.params[key]}`;
-  for (const key in run.tags) text += `\n${key}=${run.tags[key]}`;
-  return text.toLowerCase();
+	let text = `${run.name}\n${run.id}\n${run.experiment}\n${stateOf(run)}`;
+	for (const key in run.params) text += `\n${key}=${run.params[key]}`;
+	for (const key in run.tags) text += `\n${key}=${run.tags[key]}`;
+	return text.toLowerCase();
 }
 
 function read(run, name) {
-  if (name === "state") return stateOf(run);
-  if (name === "name" || name === "experiment") return run[name];
-  return run.metrics.get(name)?.last ?? run.params[name] ?? run.params[`optimizer.${name}`] ?? run.tags[name.replace(/^tag:/, "")];
+	if (name === "state") return stateOf(run);
+	if (name === "name" || name === "experiment") return run[name];
+	return run.metrics.get(name)?.last ?? run.params[name] ?? run.params[`optimizer.${name}`] ?? run.tags[name.replace(/^tag:/, "")];
 }
 
 function compare(found, operator, wanted) {
-  if (found === undefined) return operator === "!=";
-  const numbers = [Number(found), Number(wanted)];
-  const [a, b] = numbers.some(Number.isNaN) ? [String(found).toLowerCase(), wanted.toLowerCase()] : numbers;
-  switch (operator) {
-    case "<": return a < b;
-    case ">": return a > b;
-    case "<=": return a <= b;
-    case ">=": return a >= b;
-    case "!=": return a !== b;
-    default: return a === b;
-  }
+	if (found === undefined) return operator === "!=";
+	const numbers = [Number(found), Number(wanted)];
+	const [a, b] = numbers.some(Number.isNaN) ? [String(found).toLowerCase(), wanted.toLowerCase()] : numbers;
+	switch (operator) {
+		case "<": return a < b;
+		case ">": return a > b;
+		case "<=": return a <= b;
+		case ">=": return a >= b;
+		case "!=": return a !== b;
+		default: return a === b;
+	}
 }

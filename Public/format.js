@@ -3,85 +3,75 @@
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const ANSI = /\u001b\[[0-9;?]*[ -/]*[@-~]/g;
 
-/** Text with control and direction characters spelled out, so that no name can pose as another. */
 export function visible(value) {
-  return String(value).replace(HIDDEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+	return String(value).replace(HIDDEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 }
 
-/** A log line without terminal colours. */
 export function plain(line) {
-  return line.replace(ANSI, "");
+	return line.replace(ANSI, "");
 }
 
-/** A number of the API: what is not finite comes as a string, what is missing as null. */
 export function parse(value) {
-  return value === null || value === undefined ? NaN : Number(value);
+	return value === null || value === undefined ? NaN : Number(value);
 }
 
-/** A measured value in four significant digits. */
 export function value(v, digits = 4) {
-  if (v === null || v === undefined) return "";
-  if (!Number.isFinite(v)) return Number.isNaN(v) ? "NaN" : v > 0 ? "∞" : "−∞";
-  if (v === 0) return "0";
-  const size = Math.abs(v);
-  if (Number.isInteger(v) && size < 1e6) return count(v);
-  if (size >= 1e6 || size < 1e-4) return minus(trimExponent(v.toExponential(digits - 2)));
-  if (size >= 1000) return minus(v.toLocaleString("en-US", { maximumFractionDigits: size >= 10000 ? 0 : 1 }));
-  return minus(v.toPrecision(digits));
+	if (v === null || v === undefined) return "";
+	if (!Number.isFinite(v)) return Number.isNaN(v) ? "NaN" : v > 0 ? "∞" : "−∞";
+	if (v === 0) return "0";
+	const size = Math.abs(v);
+	if (Number.isInteger(v) && size < 1e6) return count(v);
+	if (size >= 1e6 || size < 1e-4) return minus(trimExponent(v.toExponential(digits - 2)));
+	if (size >= 1000) return minus(v.toLocaleString("en-US", { maximumFractionDigits: size >= 10000 ? 0 : 1 }));
+	return minus(v.toPrecision(digits));
 }
 
-/** All digits of a value, for the place where the exact number matters. */
 export function exact(v) {
-  return Number.isFinite(v) ? minus(String(v)) : value(v);
+	return Number.isFinite(v) ? minus(String(v)) : value(v);
 }
 
-/** A count with thousands separators. */
 export function count(n) {
-  return Number.isFinite(n) ? minus(Math.round(n).toLocaleString("en-US")) : "";
+	return Number.isFinite(n) ? minus(Math.round(n).toLocaleString("en-US")) : "";
 }
 
-/** A step on an axis: 1.5k, 20M. */
 export function si(n) {
-  const size = Math.abs(n);
-  for (const [unit, letter] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (size >= unit) return minus(trimZeros((n / unit).toFixed(3))) + letter;
-  }
-  return minus(trimZeros(n.toFixed(3)));
+	const size = Math.abs(n);
+	for (const [unit, letter] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+		if (size >= unit) return minus(trimZeros((n / unit).toFixed(3))) + letter;
+	}
+	return minus(trimZeros(n.toFixed(3)));
 }
 
-/** Bytes in powers of 1024. */
 export function bytes(n) {
-  if (!Number.isFinite(n)) return "";
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  while (n >= 1024 && unit < units.length - 1) {
-    n /= 1024;
-    unit += 1;
-  }
-  return `${unit === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[unit]}`;
+	if (!Number.isFinite(n)) return "";
+	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+	let unit = 0;
+	while (n >= 1024 && unit < units.length - 1) {
+		n /= 1024;
+		unit += 1;
+	}
+	return `${unit === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[unit]}`;
 }
 
-/** A length of time in seconds: 4.2 s, 3m 05s, 1h 05m, 2d 4h. */
 export function duration(seconds) {
-  if (!Number.isFinite(seconds)) return "";
-  const sign = seconds < 0 ? "−" : "";
-  const s = Math.abs(seconds);
-  const two = (n) => String(Math.floor(n)).padStart(2, "0");
-  if (s < 9.95) return `${sign}${trimZeros(s.toFixed(1))} s`;
-  if (s < 59.5) return `${sign}${Math.round(s)} s`;
-  if (s < 3600) return `${sign}${Math.floor(s / 60)}m ${two(s % 60)}s`;
-  if (s < 86400) return `${sign}${Math.floor(s / 3600)}h ${two((s % 3600) / 60)}m`;
-  return `${sign}${Math.floor(s / 86400)}d ${Math.floor((s % 86400) / 3600)}h`;
+	if (!Number.isFinite(seconds)) return "";
+	const sign = seconds < 0 ? "−" : "";
+	const s = Math.abs(seconds);
+	const two = (n) => String(Math.floor(n)).padStart(2, "0");
+	if (s < 9.95) return `${sign}${trimZeros(s.toFixed(1))} s`;
+	if (s < 59.5) return `${sign}${Math.round(s)} s`;
+	if (s < 3600) return `${sign}${Math.floor(s / 60)}m ${two(s % 60)}s`;
+	if (s < 86400) return `${sign}${Math.floor(s / 3600)}h ${two((s % 3600) / 60)}m`;
+	return `${sign}${Math.floor(s / 86400)}d ${Math.floor((s % 86400) / 3600)}h`;
 }
 
-/** How long ago a time was. */
 export function ago(milliseconds, now = Date.now()) {
-  if (!milliseconds) return "";
-  const seconds = (now - milliseconds) / 1000;
-  if (seconds < 45) return "just now";
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`;
-  if (seconds < 86400) return `${Math.round(seconds / 3600)} h ago`;
-  return date(milliseconds);
+	if (!milliseconds) return "";
+	const seconds = (now - milliseconds) / 1000;
+	if (seconds < 45) return "just now";
+	if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`;
+	if (seconds < 86400) return `${Math.round(seconds / 3600)} h ago`;
+	return date(milliseconds);
 }
 
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
@@ -89,26 +79,25 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
-/** Day and time in the reader's zone. */
 export function date(milliseconds) {
-  return milliseconds ? DATE.format(milliseconds) : "";
+	return milliseconds ? DATE.format(milliseconds) : "";
 }
 
 /** Time of day in the reader's zone; on an axis of `span` ms, the day at midnight and no more digits than it needs. */
 export function clock(milliseconds, span = 0) {
-  const at = new Date(milliseconds);
-  if (span > 43200000 && at.getHours() + at.getMinutes() === 0) return DAY.format(at);
-  return (span > 900000 ? MINUTE : CLOCK).format(at);
+	const at = new Date(milliseconds);
+	if (span > 43200000 && at.getHours() + at.getMinutes() === 0) return DAY.format(at);
+	return (span > 900000 ? MINUTE : CLOCK).format(at);
 }
 
 function trimZeros(text) {
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+	return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 
 function trimExponent(text) {
-  return text.replace("e+", "e");
+	return text.replace("e+", "e");
 }
 
 function minus(text) {
-  return text.replace("-", text.includes("e-") && text[0] !== "-" ? "-" : "−");
+	return text.replace("-", text.includes("e-") && text[0] !== "-" ? "-" : "−");
 }

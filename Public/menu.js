@@ -5,63 +5,64 @@ import { add, button, h, put } from "./dom.js";
 let open = null;
 
 /**
- * Opens a menu beside `anchor` (an element, or `{x, y}`). `items`: `{text, action, checked, danger, disabled}`, null
+ * Opens a menu beside `anchor` (an element, or `{x, y}`). `items`: `{text, action, checked, danger, disabled}`, with `stay` one that leaves the menu open, null
  * for a line between groups, false for nothing, or an element. Arrow keys move, Escape closes and gives the focus back.
  * The result closes it.
  */
 export function openMenu(anchor, label, items) {
-  open?.close();
-  const before = document.activeElement;
-  const list = h("div", { class: "menu", role: "menu", "aria-label": label, tabindex: "-1" });
-  const close = (back = true) => {
-    if (open?.list !== list) return;
-    open = null;
-    list.remove();
-    removeEventListener("pointerdown", outside, true);
-    removeEventListener("resize", dismiss);
-    if (back && before?.isConnected) before.focus({ preventScroll: true });
-  };
-  const dismiss = () => close(false);
-  const outside = (event) => list.contains(event.target) || close(false);
-  add(list, items.map((item) => {
-    if (item === null) return h("hr");
-    if (!item || item instanceof Node) return item;
-    const { text, action, checked, danger, disabled } = item;
-    return h("button", { type: "button", class: danger ? "danger" : null, disabled, tabindex: "-1",
-      role: checked === undefined ? "menuitem" : "menuitemcheckbox",
-      "aria-checked": checked === undefined ? null : String(checked),
-      click: () => {
-        close();
-        action();
-      } }, text);
-  }));
-  list.addEventListener("keydown", (event) => {
-    const all = [...list.querySelectorAll("button:enabled")];
-    const at = all.indexOf(document.activeElement);
-    const to = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[event.key];
-    if (event.key === "Escape" || event.key === "Tab") close();
-    else if (to !== undefined) all.at(to % all.length)?.focus();
-    else return event.stopPropagation();
-    event.preventDefault();
-    event.stopPropagation();
-  });
-  document.body.append(list);
-  open = { list, close };
-  place(list, anchor);
-  addEventListener("pointerdown", outside, true);
-  addEventListener("resize", dismiss);
-  (list.querySelector("button:enabled") ?? list).focus({ preventScroll: true });
-  return close;
+	open?.close();
+	const before = document.activeElement;
+	const list = h("div", { class: "menu", role: "menu", "aria-label": label, tabindex: "-1" });
+	const close = (back = true) => {
+		if (open?.list !== list) return;
+		open = null;
+		list.remove();
+		removeEventListener("pointerdown", outside, true);
+		removeEventListener("resize", dismiss);
+		if (back && before?.isConnected) before.focus({ preventScroll: true });
+	};
+	const dismiss = () => close(false);
+	const outside = (event) => list.contains(event.target) || close(false);
+	add(list, items.map((item) => {
+		if (item === null) return h("hr");
+		if (!item || item instanceof Node) return item;
+		const { text, action, checked, danger, disabled, stay } = item;
+		return h("button", { type: "button", class: danger ? "danger" : null, disabled, tabindex: "-1",
+			role: checked === undefined ? "menuitem" : "menuitemcheckbox",
+			"aria-checked": checked === undefined ? null : String(checked),
+			click: ({ currentTarget: self }) => {
+				if (stay) self.setAttribute("aria-checked", String(self.ariaChecked !== "true"));
+				else close();
+				action();
+			} }, text);
+	}));
+	list.addEventListener("keydown", (event) => {
+		const all = [...list.querySelectorAll("button:enabled")];
+		const at = all.indexOf(document.activeElement);
+		const to = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[event.key];
+		if (event.key === "Escape" || event.key === "Tab") close();
+		else if (to !== undefined) all.at(to % all.length)?.focus();
+		else return event.stopPropagation();
+		event.preventDefault();
+		event.stopPropagation();
+	});
+	document.body.append(list);
+	open = { list, close };
+	place(list, anchor);
+	addEventListener("pointerdown", outside, true);
+	addEventListener("resize", dismiss);
+	(list.querySelector("button:enabled") ?? list).focus({ preventScroll: true });
+	return close;
 }
 
 function place(list, anchor) {
-  const at = anchor instanceof Element ? anchor.getBoundingClientRect()
-    : { left: anchor.x, right: anchor.x, top: anchor.y, bottom: anchor.y };
-  const { offsetWidth: width, offsetHeight: height } = list;
-  const left = at.left + width > innerWidth - 8 ? at.right - width : at.left;
-  const top = at.bottom + 4 + height > innerHeight - 8 ? at.top - 4 - height : at.bottom + 4;
-  list.style.left = `${Math.round(Math.max(8, Math.min(innerWidth - 8 - width, left)))}px`;
-  list.style.top = `${Math.round(Math.max(8, Math.min(innerHeight - 8 - height, top)))}px`;
+	const at = anchor instanceof Element ? anchor.getBoundingClientRect()
+		: { left: anchor.x, right: anchor.x, top: anchor.y, bottom: anchor.y };
+	const { offsetWidth: width, offsetHeight: height } = list;
+	const left = at.left + width > innerWidth - 8 ? at.right - width : at.left;
+	const top = at.bottom + 4 + height > innerHeight - 8 ? at.top - 4 - height : at.bottom + 4;
+	list.style.left = `${Math.round(Math.max(8, Math.min(innerWidth - 8 - width, left)))}px`;
+	list.style.top = `${Math.round(Math.max(8, Math.min(innerHeight - 8 - height, top)))}px`;
 }
 
 /**
@@ -69,38 +70,37 @@ function place(list, anchor) {
  * when the dialog was left. `check()` may refuse by giving back a text.
  */
 export function ask({ title, content, yes, danger = false, no = "Cancel", check = () => "" }) {
-  return new Promise((resolve) => {
-    const wrong = h("p", { class: "message", role: "alert", hidden: true });
-    const dialog = h("dialog", { class: "ask", "aria-label": title, close: () => {
-      dialog.remove();
-      resolve(dialog.returnValue === "yes");
-    } },
-    h("form", { submit: (event) => {
-      event.preventDefault();
-      const refusal = check();
-      wrong.hidden = !refusal;
-      put(wrong, refusal);
-      if (!refusal) dialog.close("yes");
-    } }, h("h2", {}, title), content, wrong,
-    h("div", { class: "buttons end" }, no && button("quiet", no, () => dialog.close("")),
-      yes && h("button", { class: danger ? "primary danger" : "primary" }, yes))));
-    document.body.append(dialog);
-    dialog.showModal();
-  });
+	return new Promise((resolve) => {
+		const wrong = h("p", { class: "message", role: "alert", hidden: true });
+		const dialog = h("dialog", { class: "ask", "aria-label": title, close: () => {
+			dialog.remove();
+			resolve(dialog.returnValue === "yes");
+		} },
+		h("form", { submit: (event) => {
+			event.preventDefault();
+			const refusal = check();
+			wrong.hidden = !refusal;
+			put(wrong, refusal);
+			if (!refusal) dialog.close("yes");
+		} }, h("h2", {}, title), content, wrong,
+		h("div", { class: "buttons end" }, no && button("quiet", no, () => dialog.close("")),
+			yes && h("button", { class: danger ? "primary danger" : "primary" }, yes))));
+		document.body.append(dialog);
+		dialog.showModal();
+	});
 }
 
 let toasts = null;
 
-/** Says something at the foot of the page for a while, with one thing that can be done about it. */
 export function toast(text, { bad = false, action = null } = {}) {
-  if (!toasts) document.body.append(toasts = h("div", { class: "toasts", role: "status" }));
-  const leave = () => note.remove();
-  const note = h("p", { class: bad ? "toast bad" : "toast" }, h("span", {}, text),
-    action && button("mini", action.text, () => {
-      leave();
-      action.run();
-    }), button("mini", "×", leave, { "aria-label": "Close this message" }));
-  toasts.append(note);
-  while (toasts.childElementCount > 4) toasts.firstChild.remove();
-  setTimeout(leave, bad || action ? 12000 : 5000);
+	if (!toasts) document.body.append(toasts = h("div", { class: "toasts", role: "status" }));
+	const leave = () => note.remove();
+	const note = h("p", { class: bad ? "toast bad" : "toast" }, h("span", {}, text),
+		action && button("mini", action.text, () => {
+			leave();
+			action.run();
+		}), button("mini", "×", leave, { "aria-label": "Close this message" }));
+	toasts.append(note);
+	while (toasts.childElementCount > 4) toasts.firstChild.remove();
+	setTimeout(leave, bad || action ? 12000 : 5000);
 }

@@ -5,40 +5,37 @@ import { listen, tell } from "./store.js";
 const cache = new Map();
 let probe = null;
 
-/** The colour behind a name of the style sheet ("ink", "run-3"), as the canvas wants it. */
 export function colour(name) {
-  let found = cache.get(name);
-  if (!found) {
-    if (!probe) {
-      probe = document.createElement("i");
-      probe.hidden = true;
-      document.body.append(probe);
-    }
-    probe.style.color = `var(--${name})`;
-    found = getComputedStyle(probe).color;
-    cache.set(name, found);
-  }
-  return found;
+	let found = cache.get(name);
+	if (!found) {
+		if (!probe) {
+			probe = document.createElement("i");
+			probe.hidden = true;
+			document.body.append(probe);
+		}
+		probe.style.color = `var(--${name})`;
+		found = getComputedStyle(probe).color;
+		cache.set(name, found);
+	}
+	return found;
 }
 
-/** Whether dark is shown now. */
 export function isDark() {
-  const chosen = document.documentElement.style.colorScheme;
-  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+	const chosen = document.documentElement.style.colorScheme;
+	return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Changes to the other scheme and remembers it; back to the system's own when that is the same. */
 export function toggleTheme() {
-  const dark = !isDark();
-  const system = matchMedia("(prefers-color-scheme: dark)").matches;
-  document.documentElement.style.colorScheme = dark === system ? "" : dark ? "dark" : "light";
-  try {
-    if (dark === system) localStorage.removeItem("cairn.theme");
-    else localStorage.setItem("cairn.theme", dark ? "dark" : "light");
-  } catch {
-    // Not remembered then.
-  }
-  tell("theme");
+	const dark = !isDark();
+	const system = matchMedia("(prefers-color-scheme: dark)").matches;
+	document.documentElement.style.colorScheme = dark === system ? "" : dark ? "dark" : "light";
+	try {
+		if (dark === system) localStorage.removeItem("cairn.theme");
+		else localStorage.setItem("cairn.theme", dark ? "dark" : "light");
+	} catch {
+		// Not remembered then.
+	}
+	tell("theme");
 }
 
 listen("theme", () => cache.clear());

@@ -4,8 +4,6 @@
 import * as api from "./api.js";
 import { parse } from "./format.js";
 import { LOOK } from "./look.js";
-
-/** What the reader chose, with its defaults; whatever differs from them is in the address. */
 export const DEFAULTS = {
   page: "runs",
   id: null,
@@ -23,8 +21,6 @@ export const DEFAULTS = {
   hide: null,
   pick: null,
 };
-
-/** The choices that are sets of runs; an address names a run by the first digits of its id. */
 const SETS = ["show", "pins", "hide", "pick"];
 const SHORT = 12;
 
@@ -45,7 +41,6 @@ export function tell(topic, detail) {
   bus.dispatchEvent(new CustomEvent(topic, { detail }));
 }
 
-/** Listens to a topic; the result stops it. */
 export function listen(topic, action) {
   const wrapped = (event) => action(event.detail);
   bus.addEventListener(topic, wrapped);
@@ -54,7 +49,6 @@ export function listen(topic, action) {
 
 // --- the address
 
-/** The address of a view: page, id, and every choice that is not the default. */
 export function hash(view) {
   const path = `#/${[view.page, view.id].filter(Boolean).map(encodeURIComponent).join("/")}`;
   const query = new URLSearchParams();
@@ -71,7 +65,6 @@ export function hash(view) {
   return text ? `${path}?${text}` : path;
 }
 
-/** The view that an address means; what it does not name has its default. */
 export function viewOf(address) {
   const [path, text = ""] = address.replace(/^#\/?/, "").split("?");
   const [page = "", id = null] = path.split("/").map(decode);
@@ -113,31 +106,26 @@ export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).
   tell("view", Object.keys(changes));
 }
 
-/** Takes the last change back, if this page made one. */
 export function undo() {
   last.names = "";
   if (history.state?.depth) history.back();
 }
 
-/** Makes again what was taken back. */
 export function redo() {
   last.names = "";
   history.forward();
 }
 
-/** Whether a set of the view names a run, in full or by its first digits. */
 export function holds(set, id) {
   return Boolean(set) && (set.has(id) || set.has(id.slice(0, SHORT)));
 }
 
-/** The set without a run, or with it; never the same object, and null when nothing is left. */
 export function toggled(set, id, on = !holds(set, id)) {
   const changed = new Set([...(set ?? [])].filter((other) => other.slice(0, SHORT) !== id.slice(0, SHORT)));
   if (on) changed.add(id);
   return changed.size ? changed : null;
 }
 
-/** An address that goes to another page and keeps how curves are shown. */
 export function link(page, id = null, more = {}) {
   const { smooth, axis, log, logx, outliers } = state.view;
   return hash({ ...DEFAULTS, smooth, axis, log, logx, outliers, page, id, ...more });
@@ -157,7 +145,6 @@ function clamp(n, low, high, fallback) {
 
 // --- what this browser remembers
 
-/** Something that was kept in this browser, or `fallback`. */
 export function recall(name, fallback) {
   try {
     return JSON.parse(localStorage.getItem(`cairn.${name}`)) ?? fallback;
@@ -166,7 +153,6 @@ export function recall(name, fallback) {
   }
 }
 
-/** Keeps something in this browser; null forgets it. */
 export function keep(name, value) {
   try {
     if (value === null) localStorage.removeItem(`cairn.${name}`);
@@ -224,7 +210,6 @@ export function takeRun(answer, asked) {
   return run;
 }
 
-/** Takes in a job as the API gives it; not if it is older than what is known already. */
 function takeJob(job, asked) {
   if (state.jobs.has(job.id) && overtaken(job.id, asked)) return state.jobs.get(job.id);
   state.jobs.set(job.id, job);
@@ -233,17 +218,14 @@ function takeJob(job, asked) {
   return job;
 }
 
-/** The job of a run, if the trainer made it. */
 export function jobOf(run) {
   return run.job === null ? null : (state.jobs.get(run.job) ?? null);
 }
 
-/** The state of a run as one word: queued, running, paused, finished, failed, cancelled. */
 export function stateOf(run) {
   return jobOf(run)?.state ?? STATES[run.status] ?? "running";
 }
 
-/** When a run began, or was asked for while it waits: what "newest first" goes by. */
 export function beginning(run) {
   const job = jobOf(run);
   return job?.started_at || run.started || job?.created_at || Infinity;
@@ -255,7 +237,6 @@ const PAGE = 500;
 const AT_MOST = 20000;
 let loading = 0;
 
-/** Reads runs, newest first: the first page before the promise is kept, the others after it. */
 export async function loadRuns() {
   const mine = (loading += 1);
   const asked = events;
@@ -286,7 +267,6 @@ async function rest(mine, token, asked, seen, forget) {
   tell("runs");
 }
 
-/** Forgets a run that is gone. */
 export function dropRun(id) {
   if (state.runs.delete(id)) state.shape += 1;
 }
@@ -295,7 +275,6 @@ function forgetUntouched(map, asked) {
   for (const id of map.keys()) if (!overtaken(id, asked)) map.delete(id);
 }
 
-/** Reads a page of jobs, newest first. */
 export async function loadJobs(more = false) {
   const page = more && state.nextJobs ? `&page_token=${encodeURIComponent(state.nextJobs)}` : "";
   const asked = events;
@@ -306,7 +285,6 @@ export async function loadJobs(more = false) {
   tell("jobs");
 }
 
-/** Reads one run and its job. */
 export async function loadRun(id) {
   const asked = events;
   const run = takeRun(await api.get(`/runs/${encodeURIComponent(id)}`), asked);
@@ -316,13 +294,11 @@ export async function loadRun(id) {
   return run;
 }
 
-/** Submits a job: a spec, or its text as it was typed. */
 export async function submit(spec) {
   const asked = events;
   return takeJob(await api.post("/jobs", spec), asked);
 }
 
-/** Pauses, resumes or cancels a job. */
 export async function act(job, action) {
   const asked = events;
   takeJob(await api.post(`/jobs/${job.id}/${action}`), asked);
@@ -339,7 +315,6 @@ function fetchMissing(id) {
   loadRun(id).catch(() => {}).finally(() => missing.delete(id));
 }
 
-/** Applies one event of the server's stream. */
 export function takeEvent(kind, data) {
   if (kind === "metric") takePoints(Array.isArray(data) ? data : [data]);
   else if (kind === "job") {
@@ -385,7 +360,6 @@ function takePoints(points) {
   tell("runs");
 }
 
-/** A step that was recorded moves the job's progress on, between two of the job's own events. */
 function advance(run, step) {
   const job = jobOf(run);
   if (job?.state === "running" && job.progress && step > (job.progress.step ?? 0)) {
@@ -397,19 +371,7 @@ function advance(run, step) {
 
 // The hue of each colour of the style sheet: violet, ochre, green, pink, violet, blue, red, ochre, pink, green.
 const HUES = [0, 1, 2, 3, 0, 4, 5, 1, 3, 2];
-const slots = new Map(Object.entries(recall("colours", {})));
-
-/** Gives a run a colour for good, or back to the one that its id means. */
-export function setColour(id, slot) {
-  const own = { ...recall("colours", {}) };
-  if (slot === null) delete own[id];
-  else own[id] = slot;
-  keep("colours", own);
-  if (slot === null) slots.delete(id);
-  else slots.set(id, slot);
-  tell("theme");
-  tell("runs");
-}
+const slots = new Map();
 
 /**
  * The colour of a run, 0...9: by its id, so that it is the same everywhere and for ever, and moved on to the next

@@ -132,8 +132,7 @@ def test_columns_are_hidden_chosen_moved_pinned_and_resized(with_runs):
     expect(head(page, "params.optimizer.type")).to_have_count(1)
     page.get_by_role("button", name="differing").click()
     page.get_by_role("button", name="Columns", exact=True).click()
-    page.get_by_label("Find a column").fill("optimizer")
-    page.get_by_label("optimizer.type").check()
+    choose_in_menu(page, "params.optimizer.type")
     expect(head(page, "params.optimizer.type")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(page.locator(".menu")).to_have_count(0)
@@ -171,20 +170,22 @@ def test_columns_are_hidden_chosen_moved_pinned_and_resized(with_runs):
     choose_in_menu(page, "Pin to the left")
     assert column_ids(page).index("metrics.val/loss") == 2
     page.locator(".scroller").evaluate("s => (s.scrollLeft = 400)")
-    name, pinned = page.locator("tbody.rows tr").first.locator(".name"), head(page, "metrics.val/loss")
-    assert pinned.bounding_box()["x"] == pytest.approx(name.bounding_box()["x"] + name.bounding_box()["width"], abs=1)
+    time.sleep(0.2)
+    name = head(page, "name").bounding_box()
+    for cell in (head(page, "metrics.val/loss"), page.locator("tbody.rows tr").first.locator("td.sticky.n")):
+        assert cell.bounding_box()["x"] == pytest.approx(name["x"] + name["width"], abs=1)
     order = column_ids(page)
     page.reload()
     page.locator(NAMES).first.wait_for()
     assert column_ids(page) == order
     assert head(page, "metrics.val/loss").bounding_box()["width"] == pytest.approx(width + 50, abs=1)
     page.get_by_role("button", name="Columns", exact=True).click()
-    page.get_by_role("button", name="Back to the usual columns").click()
+    page.locator(".menu button", has_text="Back to the usual").click()
     expect(head(page, "metrics.val/accuracy")).to_have_count(1)
     assert column_ids(page).index("state") == 2
 
 
-def test_rows_are_pinned_hidden_coloured_and_compared_with_a_baseline(with_runs):
+def test_rows_are_pinned_hidden_and_compared_with_a_baseline(with_runs):
     page, runs, _ = with_runs(30)
     page.get_by_text("run 7", exact=True).hover()
     page.get_by_role("button", name="More about run 7").click()
@@ -209,11 +210,6 @@ def test_rows_are_pinned_hidden_coloured_and_compared_with_a_baseline(with_runs)
     expect(page.locator(".summary")).to_contain_text("29 runs")
     page.get_by_role("button", name="Show 1 hidden").click()
     expect(page.get_by_text("run 5", exact=True)).to_have_count(1)
-    page.get_by_text("run 5", exact=True).click(button="right")
-    page.get_by_role("menuitemradio", name="Colour 9").click()
-    expect(page.get_by_role("button", name="Draw run 5")).to_have_class(re.compile("c8"))
-    page.reload()
-    expect(page.get_by_role("button", name="Draw run 5")).to_have_class(re.compile("c8"))
 
 
 def test_runs_are_selected_in_ranges_and_saved_as_csv(with_runs):
@@ -304,7 +300,7 @@ def test_tags_and_deletion_go_through_mlflow_and_can_be_undone(with_runs):
     page.locator("dialog").get_by_role("button", name="Delete").click()
     expect(page.locator(".summary")).to_contain_text("10 runs")
     assert sorted(c[1]["run_id"] for c in calls if c[0] == "runs/delete") == sorted(ids)
-    page.get_by_role("button", name="Undo").click()
+    page.locator(".toast").get_by_role("button", name="Undo").click()
     expect(page.locator(".summary")).to_contain_text("12 runs")
     assert sorted(c[1]["run_id"] for c in calls if c[0] == "runs/restore") == sorted(ids)
 
@@ -348,5 +344,5 @@ def test_names_that_mean_harm_are_text_in_the_table_too(with_runs):
     expect(page.locator(NAMES).first).to_have_text(HOSTILE)
     expect(head(page, "params.a/\\\"b\\\"/'c'")).to_have_count(1)
     page.get_by_role("button", name="Columns", exact=True).click()
-    expect(page.locator(".choices")).to_contain_text(HOSTILE)
+    expect(page.locator(".menu")).to_contain_text(HOSTILE)
     assert page.locator("img").count() == 0
