@@ -6,131 +6,127 @@ import { TIPS } from "./look.js";
 import { toggleTheme } from "./palette.js";
 import { choose, link, redo, state, undo } from "./store.js";
 
-/** key -> [what it does, action on a board]. */
 const KEYS = {
-  l: ["Logarithmic y axis", () => choose({ log: !state.view.log })],
-  X: ["Logarithmic x axis", () => choose({ logx: !state.view.logx })],
-  x: ["Next x axis", (board) => next("axis", axesOf(board), chooseAxis)],
-  s: ["Less smoothing", () => smooth(-1)],
-  S: ["More smoothing", () => smooth(1)],
-  o: ["Ignore outliers", () => choose({ outliers: !state.view.outliers })],
-  g: ["Group runs", (board) => openGroups(board, board.controls.group)],
-  f: ["Full window", (board) => chartOf(board)?.toggleBig()],
-  0: ["Show all", (board) => chartOf(board) && board.fit(chartOf(board))],
-  b: ["The lit run as baseline", (board) => baseline(board)],
-  t: ["Order of the tooltip", () => next("tip", Object.keys(TIPS), (tip) => choose({ tip }))],
-  " ": ["Pause live points", (board) => board.toggleFrozen()],
-  "/": ["Find", (board) => board.controls.charts.focus()],
-  "?": ["These keys", () => help()],
+	l: ["Logarithmic y axis", () => choose({ log: !state.view.log })],
+	X: ["Logarithmic x axis", () => choose({ logx: !state.view.logx })],
+	x: ["Next x axis", (board) => next("axis", axesOf(board), chooseAxis)],
+	s: ["Less smoothing", () => smooth(-1)],
+	S: ["More smoothing", () => smooth(1)],
+	o: ["Ignore outliers", () => choose({ outliers: !state.view.outliers })],
+	g: ["Group runs", (board) => openGroups(board, board.controls.group)],
+	f: ["Full window", (board) => chartOf(board)?.toggleBig()],
+	0: ["Show all", (board) => chartOf(board) && board.fit(chartOf(board))],
+	b: ["The lit run as baseline", (board) => baseline(board)],
+	t: ["Order of the tooltip", () => next("tip", Object.keys(TIPS), (tip) => choose({ tip }))],
+	" ": ["Pause live points", (board) => board.toggleFrozen()],
+	"/": ["Find", (board) => board.controls.charts.focus()],
+	"?": ["These keys", () => help()],
 };
 
 const ON_A_CHART = [["Arrow keys", "read values, move the pin"], ["Enter, p", "set a pin"], ["+ −", "zoom"],
-  ["Backspace, Alt+←", "one zoom back"], ["Drag", "zoom box"], ["Shift + drag", "move"], ["Ctrl + wheel", "zoom"],
-  ["Double click", "show all"], ["Alt + click", "this run alone"], ["Esc", "take pins away, leave the full window"]];
+	["Backspace, Alt+←", "one zoom back"], ["Drag", "zoom box"], ["Shift + drag", "move"], ["Ctrl + wheel", "zoom"],
+	["Double click", "show all"], ["Alt + click", "this run alone"], ["Esc", "take pins away, leave the full window"]];
 const LEVELS = [0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99, 0.999];
 
 function smooth(by) {
-  const { smooth: now } = state.view;
-  choose({ smooth: (by > 0 ? LEVELS.find((v) => v > now) : LEVELS.findLast((v) => v < now)) ?? now });
+	const { smooth: now } = state.view;
+	choose({ smooth: (by > 0 ? LEVELS.find((v) => v > now) : LEVELS.findLast((v) => v < now)) ?? now });
 }
 
 function next(name, values, take) {
-  take(values[(values.indexOf(state.view[name]) + 1) % values.length]);
+	take(values[(values.indexOf(state.view[name]) + 1) % values.length]);
 }
 
-/** The chart under the pointer, or the first one in sight. */
 function chartOf(board) {
-  const cards = [...board.cards.values()].filter((card) => card.chart.visible);
-  return (cards.find(({ chart }) => chart.isBig || chart.element.matches(":hover")) ?? cards[0])?.chart;
+	const cards = [...board.cards.values()].filter((card) => card.chart.visible);
+	return (cards.find(({ chart }) => chart.isBig || chart.element.matches(":hover")) ?? cards[0])?.chart;
 }
 
 function baseline(board) {
-  const id = chartOf(board)?.lit()?.line.id ?? board.chosen ?? "";
-  choose({ base: id && !(state.view.base && id.startsWith(state.view.base)) ? id.slice(0, 12) : "" });
+	const id = chartOf(board)?.lit()?.line.id ?? board.chosen ?? "";
+	choose({ base: id && !(state.view.base && id.startsWith(state.view.base)) ? id.slice(0, 12) : "" });
 }
 
-/** Listens for keys on behalf of a board; the result stops it. */
 export function followKeys(board) {
-  const listener = (event) => {
-    if (event.defaultPrevented) return;
-    const typing = event.target.closest?.("input:not([type=range]), textarea, select, dialog, .menu");
-    if ((event.ctrlKey || event.metaKey) && !event.altKey) {
-      const key = event.key.toLowerCase();
-      if (key === "k") palette(board);
-      else if (typing) return;
-      else if (key === "z") (event.shiftKey ? redo : undo)();
-      else if (key === "y") redo();
-      else return;
-      return event.preventDefault();
-    }
-    if (typing || event.altKey) return;
-    const big = [...board.cards.values()].find(({ chart }) => chart.isBig)?.chart;
-    if (big && (event.key === "ArrowLeft" || event.key === "ArrowRight")) board.turn(big, event.key === "ArrowLeft" ? -1 : 1);
-    else if (event.key === "Escape" && big) big.toggleBig();
-    else if (event.key === "Escape" && chartOf(board)) board.clear(chartOf(board));
-    else if (KEYS[event.key] && !(event.key === " " && event.target.closest?.("button, summary, a"))) KEYS[event.key][1](board);
-    else return;
-    event.preventDefault();
-  };
-  document.addEventListener("keydown", listener);
-  return () => document.removeEventListener("keydown", listener);
+	const listener = (event) => {
+		if (event.defaultPrevented) return;
+		const typing = event.target.closest?.("input:not([type=range]), textarea, select, dialog, .menu");
+		if ((event.ctrlKey || event.metaKey) && !event.altKey) {
+			const key = event.key.toLowerCase();
+			if (key === "k") palette(board);
+			else if (typing) return;
+			else if (key === "z") (event.shiftKey ? redo : undo)();
+			else if (key === "y") redo();
+			else return;
+			return event.preventDefault();
+		}
+		if (typing || event.altKey) return;
+		const big = [...board.cards.values()].find(({ chart }) => chart.isBig)?.chart;
+		if (big && (event.key === "ArrowLeft" || event.key === "ArrowRight")) board.turn(big, event.key === "ArrowLeft" ? -1 : 1);
+		else if (event.key === "Escape" && big) big.toggleBig();
+		else if (event.key === "Escape" && chartOf(board)) board.clear(chartOf(board));
+		else if (KEYS[event.key] && !(event.key === " " && event.target.closest?.("button, summary, a"))) KEYS[event.key][1](board);
+		else return;
+		event.preventDefault();
+	};
+	document.addEventListener("keydown", listener);
+	return () => document.removeEventListener("keydown", listener);
 }
 
 function dialog(label, ...content) {
-  const element = h("dialog", { class: "ask", "aria-label": label, close: () => element.remove(),
-    click: (event) => event.target === element && element.close() }, content);
-  document.body.append(element);
-  element.showModal();
-  return element;
+	const element = h("dialog", { class: "ask", "aria-label": label, close: () => element.remove(),
+		click: (event) => event.target === element && element.close() }, content);
+	document.body.append(element);
+	element.showModal();
+	return element;
 }
 
 function help() {
-  const rows = [...Object.entries(KEYS).map(([key, [text]]) => [key === " " ? "Space" : key, text]),
-    ["Ctrl+K", "Find runs, curves, commands"], ["Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"], ...ON_A_CHART];
-  const open = dialog("Keys", h("h2", {}, "Keys"),
-    h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))),
-    h("div", { class: "buttons end" }, button("quiet", "Close", () => open.close())));
+	const rows = [...Object.entries(KEYS).map(([key, [text]]) => [key === " " ? "Space" : key, text]),
+		["Ctrl+K", "Find runs, curves, commands"], ["Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"], ...ON_A_CHART];
+	const open = dialog("Keys", h("h2", {}, "Keys"),
+		h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))),
+		h("div", { class: "buttons end" }, button("quiet", "Close", () => open.close())));
 }
 
-/** A box that finds runs, curves and commands by their words. */
 function palette(board) {
-  const runs = [...state.runs.values()].map((run) => ({ kind: "run", text: run.name, go: () => (location.hash = link("runs", run.id)) }));
-  const curves = [...board.cards.values()].map(({ chart }) => ({ kind: "curve", text: chart.title, go: () => {
-    chart.element.closest("details").open = true;
-    chart.element.scrollIntoView({ block: "center" });
-    chart.overlay.focus({ preventScroll: true });
-  } }));
-  const commands = [...Object.entries(KEYS).filter(([key]) => key !== "/").map(([, [text, run]]) => ({ kind: "command", text, go: () => run(board) })),
-    { kind: "command", text: "Light or dark", go: toggleTheme }, { kind: "command", text: "Undo", go: undo }];
-  const all = [...commands, ...curves, ...runs];
-  const list = h("ol", { role: "listbox", id: "found" });
-  let found = [];
-  let at = 0;
-  const show = () => {
-    const words = input.value.toLowerCase().split(/\s+/);
-    found = all.filter(({ kind, text }) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word))).slice(0, 12);
-    at = Math.min(at, Math.max(0, found.length - 1));
-    put(list, found.map(({ kind, text }, i) => h("li", { role: "option", id: `found-${i}`, "aria-selected": String(i === at),
-      click: () => take(i) }, h("span", {}, text), h("small", {}, kind))), found.length ? null : h("li", {}, "Nothing has these words"));
-    input.setAttribute("aria-activedescendant", found.length ? `found-${at}` : "");
-  };
-  const take = (i) => {
-    box.close();
-    found[i]?.go();
-  };
-  const input = h("input", { type: "search", role: "combobox", "aria-label": "Find runs, curves and commands", "aria-controls": "found",
-    "aria-expanded": "true", placeholder: "Run, curve or command", input: () => {
-      at = 0;
-      show();
-    }, keydown: (event) => {
-      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-      if (by) at = (at + by + found.length) % (found.length || 1);
-      else if (event.key === "Enter") return event.preventDefault(), take(at);
-      else return;
-      event.preventDefault();
-      show();
-    } });
-  const box = dialog("Find", input, list);
-  box.classList.add("finder");
-  show();
+	const runs = [...state.runs.values()].map((run) => ({ kind: "run", text: run.name, go: () => (location.hash = link("runs", run.id)) }));
+	const curves = [...board.cards.values()].map(({ chart }) => ({ kind: "curve", text: chart.title, go: () => {
+		chart.element.closest("details").open = true;
+		chart.element.scrollIntoView({ block: "center" });
+		chart.overlay.focus({ preventScroll: true });
+	} }));
+	const commands = [...Object.entries(KEYS).filter(([key]) => key !== "/").map(([, [text, run]]) => ({ kind: "command", text, go: () => run(board) })),
+		{ kind: "command", text: "Light or dark", go: toggleTheme }, { kind: "command", text: "Undo", go: undo }];
+	const all = [...commands, ...curves, ...runs];
+	const list = h("ol", { role: "listbox", id: "found" });
+	let found = [];
+	let at = 0;
+	const show = () => {
+		const words = input.value.toLowerCase().split(/\s+/);
+		found = all.filter(({ kind, text }) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word))).slice(0, 12);
+		at = Math.min(at, Math.max(0, found.length - 1));
+		put(list, found.map(({ kind, text }, i) => h("li", { role: "option", id: `found-${i}`, "aria-selected": String(i === at),
+			click: () => take(i) }, h("span", {}, text), h("small", {}, kind))), found.length ? null : h("li", {}, "Nothing has these words"));
+		input.setAttribute("aria-activedescendant", found.length ? `found-${at}` : "");
+	};
+	const take = (i) => {
+		box.close();
+		found[i]?.go();
+	};
+	const input = h("input", { type: "search", role: "combobox", "aria-label": "Find runs, curves and commands", "aria-controls": "found",
+		"aria-expanded": "true", placeholder: "Run, curve or command", input: () => {
+			at = 0;
+			show();
+		}, keydown: (event) => {
+			const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+			if (by) at = (at + by + found.length) % (found.length || 1);
+			else if (event.key === "Enter") return event.preventDefault(), take(at);
+			else return;
+			event.preventDefault();
+			show();
+		} });
+	const box = dialog("Find", input, list);
+	box.classList.add("finder");
+	show();
 }

@@ -2,79 +2,74 @@
 
 /** The defaults; what differs from them is in the address. All but `smooth` are read by `lookOf`. */
 export const LOOK = {
-  smooth: 0.6,
-  axis: "step", // step, epoch, relative, time, examples, or "metric:" and a key
-  log: false, // of y
-  logx: false,
-  outliers: false, // whether the highest and lowest twentieth are left out of the range of y
-  group: "", // keys of params, with commas; runs that agree in them are one line
-  stat: "mean",
-  band: "minmax",
-  linked: true, // whether a range of x is the range of every chart
-  x: "", // the range of x that all charts show: "a~b"
-  pin: "", // where values are read: "a" or "a~b", in units of x
-  tip: "nearest",
-  base: "", // the run that the others are compared with
-  charts: "", // which curves: words or a regular expression
-  facet: "", // a param: one card for each of its values
-  across: "", // how many charts in a row; empty: as many as fit
-  top: "", // the keys of the charts that are kept at the top, as JSON
-  cards: "", // what single cards chose: JSON, key -> {log, logx, smooth, outliers, x, y}
+	smooth: 0.6,
+	axis: "step", // step, epoch, relative, time, examples, or "metric:" and a key
+	log: false, // of y
+	logx: false,
+	outliers: false, // whether the highest and lowest twentieth are left out of the range of y
+	group: "", // keys of params, with commas; runs that agree in them are one line
+	stat: "mean",
+	band: "minmax",
+	linked: true, // whether a range of x is the range of every chart
+	x: "", // the range of x that all charts show: "a~b"
+	pin: "", // where values are read: "a" or "a~b", in units of x
+	tip: "nearest",
+	base: "", // the run that the others are compared with
+	charts: "", // which curves: words or a regular expression
+	facet: "", // a param: one card for each of its values
+	across: "", // how many charts in a row; empty: as many as fit
+	top: "", // the keys of the charts that are kept at the top, as JSON
+	cards: "", // what single cards chose: JSON, key -> {log, logx, smooth, outliers, x, y}
 };
 
 export const STATS = { mean: "mean", median: "median", min: "lowest", max: "highest" };
 export const BANDS = { minmax: "min … max", std: "± std", sem: "± std error", ci: "95 % interval", none: "no band" };
 export const TIPS = { nearest: "nearest first", down: "highest first", up: "lowest first", name: "by name" };
 
-/** What may differ from card to card. */
 const OWN = ["log", "logx", "smooth", "outliers"];
 
 /** The look of one card: what all share, under what it chose for itself. `own` says whether it chose anything. */
 export function lookOf(view, key) {
-  const mine = cardsOf(view)[key] ?? {};
-  const chosen = Object.fromEntries(OWN.filter((name) => name in mine).map((name) => [name, mine[name]]));
-  return {
-    ...view, ...chosen, own: Object.keys(chosen).length > 0, y: range(mine.y),
-    x: range(mine.x) ?? (view.linked ? range(view.x.split("~").map(Number)) : null), xIsOwn: Boolean(range(mine.x)),
-  };
+	const mine = cardsOf(view)[key] ?? {};
+	const chosen = Object.fromEntries(OWN.filter((name) => name in mine).map((name) => [name, mine[name]]));
+	return {
+		...view, ...chosen, own: Object.keys(chosen).length > 0, y: range(mine.y),
+		x: range(mine.x) ?? (view.linked ? range(view.x.split("~").map(Number)) : null), xIsOwn: Boolean(range(mine.x)),
+	};
 }
 
-/** What single cards chose, from the address. */
 export function cardsOf(view) {
-  if (view.cards !== parsed.text) {
-    let cards = {};
-    try {
-      cards = JSON.parse(view.cards || "{}");
-    } catch {
-      // A mangled address: nothing was chosen.
-    }
-    parsed = { text: view.cards, cards: typeof cards === "object" && cards !== null ? cards : {} };
-  }
-  return parsed.cards;
+	if (view.cards !== parsed.text) {
+		let cards = {};
+		try {
+			cards = JSON.parse(view.cards || "{}");
+		} catch {
+			// A mangled address: nothing was chosen.
+		}
+		parsed = { text: view.cards, cards: typeof cards === "object" && cards !== null ? cards : {} };
+	}
+	return parsed.cards;
 }
 
 let parsed = { text: "", cards: {} };
 
-/** The text of `cards` after one card chose (`undefined`: no longer). */
 export function withCard(view, key, changes) {
-  const cards = { ...cardsOf(view) };
-  const mine = { ...cards[key], ...changes };
-  for (const [name, value] of Object.entries(mine)) if (value === undefined || value === null) delete mine[name];
-  if (Object.keys(mine).length) cards[key] = mine;
-  else delete cards[key];
-  return Object.keys(cards).length ? JSON.stringify(cards) : "";
+	const cards = { ...cardsOf(view) };
+	const mine = { ...cards[key], ...changes };
+	for (const [name, value] of Object.entries(mine)) if (value === undefined || value === null) delete mine[name];
+	if (Object.keys(mine).length) cards[key] = mine;
+	else delete cards[key];
+	return Object.keys(cards).length ? JSON.stringify(cards) : "";
 }
 
-/** The text of a range, in as many digits as a screen can tell apart. */
 export function rangeText(x) {
-  return x ? x.map((v) => Number(v.toPrecision(10))).join("~") : "";
+	return x ? x.map((v) => Number(v.toPrecision(10))).join("~") : "";
 }
 
-/** The pin's places: none, one or two. */
 export function pinsOf(view) {
-  return view.pin.split("~").filter(Boolean).map(Number).filter(Number.isFinite).slice(0, 2);
+	return view.pin.split("~").filter(Boolean).map(Number).filter(Number.isFinite).slice(0, 2);
 }
 
 function range(pair) {
-  return Array.isArray(pair) && pair.length === 2 && pair.every(Number.isFinite) && pair[0] < pair[1] ? pair : null;
+	return Array.isArray(pair) && pair.length === 2 && pair.every(Number.isFinite) && pair[0] < pair[1] ? pair : null;
 }

@@ -5,80 +5,80 @@ import * as api from "./api.js";
 import { parse } from "./format.js";
 import { LOOK } from "./look.js";
 export const DEFAULTS = {
-  page: "runs",
-  id: null,
-  from: null,
-  ...LOOK,
-  filter: "",
-  experiment: "",
-  sort: "-started",
-  all: false,
-  columns: "",
-  base: "",
-  tab: "",
-  show: null,
-  pins: null,
-  hide: null,
-  pick: null,
+	page: "runs",
+	id: null,
+	from: null,
+	...LOOK,
+	filter: "",
+	experiment: "",
+	sort: "-started",
+	all: false,
+	columns: "",
+	base: "",
+	tab: "",
+	show: null,
+	pins: null,
+	hide: null,
+	pick: null,
 };
 const SETS = ["show", "pins", "hide", "pick"];
 const SHORT = 12;
 
 export const state = {
-  view: { ...DEFAULTS },
-  runs: new Map(),
-  shape: 0, // grows whenever a run, a parameter or a metric's name comes or goes
-  jobs: new Map(),
-  loading: false, // whether more pages of runs are under way
-  nextJobs: null,
-  link: "opening",
+	view: { ...DEFAULTS },
+	runs: new Map(),
+	shape: 0, // grows whenever a run, a parameter or a metric's name comes or goes
+	jobs: new Map(),
+	loading: false, // whether more pages of runs are under way
+	nextJobs: null,
+	link: "opening",
 };
 
 const bus = new EventTarget();
 
 /** Tells everyone who listens to a topic: view, runs, jobs, points, checkpoint, log, reset, link, theme. */
 export function tell(topic, detail) {
-  bus.dispatchEvent(new CustomEvent(topic, { detail }));
+	bus.dispatchEvent(new CustomEvent(topic, { detail }));
 }
 
 export function listen(topic, action) {
-  const wrapped = (event) => action(event.detail);
-  bus.addEventListener(topic, wrapped);
-  return () => bus.removeEventListener(topic, wrapped);
+	const wrapped = (event) => action(event.detail);
+	bus.addEventListener(topic, wrapped);
+	return () => bus.removeEventListener(topic, wrapped);
 }
 
 // --- the address
 
 export function hash(view) {
-  const path = `#/${[view.page, view.id].filter(Boolean).map(encodeURIComponent).join("/")}`;
-  const query = new URLSearchParams();
-  for (const [name, fallback] of Object.entries(DEFAULTS)) {
-    if (name === "page" || name === "id") continue;
-    const chosen = view[name];
-    if (SETS.includes(name)) {
-      if (chosen) query.set(name, [...chosen].map((id) => id.slice(0, SHORT)).join("~"));
-    } else if (chosen !== fallback && chosen !== null) {
-      query.set(name, chosen === true ? "1" : String(chosen));
-    }
-  }
-  const text = query.toString();
-  return text ? `${path}?${text}` : path;
+	const path = `#/${[view.page, view.id].filter(Boolean).map(encodeURIComponent).join("/")}`;
+	const query = new URLSearchParams();
+	for (const [name, fallback] of Object.entries(DEFAULTS)) {
+		if (name === "page" || name === "id") continue;
+		const chosen = view[name];
+		if (SETS.includes(name)) {
+			if (chosen) query.set(name, [...chosen].map((id) => id.slice(0, SHORT)).join("~"));
+		} else if (chosen !== fallback && chosen !== null) {
+			query.set(name, chosen === true ? "1" : String(chosen));
+		}
+	}
+	const text = query.toString();
+	return text ? `${path}?${text}` : path;
 }
 
 export function viewOf(address) {
-  const [path, text = ""] = address.replace(/^#\/?/, "").split("?");
-  const [page = "", id = null] = path.split("/").map(decode);
-  const query = new URLSearchParams(text);
-  const view = { ...DEFAULTS, page: page || "runs", id };
-  for (const [name, fallback] of Object.entries(DEFAULTS)) {
-    const given = query.get(name);
-    if (given === null || name === "page" || name === "id") continue;
-    if (SETS.includes(name)) view[name] = new Set(given ? given.split("~") : []);
-    else if (typeof fallback === "boolean") view[name] = given === "1";
-    else if (typeof fallback === "number") view[name] = clamp(Number(given), 0, 0.999, fallback);
-    else view[name] = given;
-  }
-  return view;
+	const [path, text = ""] = address.replace(/^#\/?/, "").split("?");
+	const [page = "", id = null] = path.split("/").map(decode);
+	const query = new URLSearchParams(text);
+	const view = { ...DEFAULTS, page: page || "runs", id };
+	for (const [name, fallback] of Object.entries(DEFAULTS)) {
+		const given = query.get(name);
+		if (given === null || name === "page" || name === "id") continue;
+		if (SETS.includes(name)) view[name] = new Set(given ? given.split("~") : []);
+		else if (typeof fallback === "boolean") view[name] = given === "1";
+		else if (typeof fallback === "number") view[name] = clamp(Number(given), 0, 0.999, fallback);
+		else view[name] = given;
+	}
+	return view;
 }
 
 const GRADUAL = ["smooth", "filter", "charts"];
@@ -90,76 +90,76 @@ let later = 0;
  * slider or a typed word, is one change.
  */
 export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).join())) {
-  const names = Object.keys(changes).join();
-  const now = performance.now();
-  const goesOn = gradual && names === last.names && now - last.at < 1200;
-  last = { names, at: now };
-  Object.assign(state.view, changes);
-  const depth = history.state?.depth ?? 0;
-  if (goesOn) {
-    // An address takes milliseconds to change: not at each movement of the pointer.
-    later ||= setTimeout(() => {
-      later = 0;
-      history.replaceState({ depth: history.state?.depth ?? 0 }, "", hash(state.view));
-    }, 100);
-  } else if (hash(state.view) !== location.hash) history.pushState({ depth: depth + 1 }, "", hash(state.view));
-  tell("view", Object.keys(changes));
+	const names = Object.keys(changes).join();
+	const now = performance.now();
+	const goesOn = gradual && names === last.names && now - last.at < 1200;
+	last = { names, at: now };
+	Object.assign(state.view, changes);
+	const depth = history.state?.depth ?? 0;
+	if (goesOn) {
+		// An address takes milliseconds to change: not at each movement of the pointer.
+		later ||= setTimeout(() => {
+			later = 0;
+			history.replaceState({ depth: history.state?.depth ?? 0 }, "", hash(state.view));
+		}, 100);
+	} else if (hash(state.view) !== location.hash) history.pushState({ depth: depth + 1 }, "", hash(state.view));
+	tell("view", Object.keys(changes));
 }
 
 export function undo() {
-  last.names = "";
-  if (history.state?.depth) history.back();
+	last.names = "";
+	if (history.state?.depth) history.back();
 }
 
 export function redo() {
-  last.names = "";
-  history.forward();
+	last.names = "";
+	history.forward();
 }
 
 export function holds(set, id) {
-  return Boolean(set) && (set.has(id) || set.has(id.slice(0, SHORT)));
+	return Boolean(set) && (set.has(id) || set.has(id.slice(0, SHORT)));
 }
 
 export function toggled(set, id, on = !holds(set, id)) {
-  const changed = new Set([...(set ?? [])].filter((other) => other.slice(0, SHORT) !== id.slice(0, SHORT)));
-  if (on) changed.add(id);
-  return changed.size ? changed : null;
+	const changed = new Set([...(set ?? [])].filter((other) => other.slice(0, SHORT) !== id.slice(0, SHORT)));
+	if (on) changed.add(id);
+	return changed.size ? changed : null;
 }
 
 export function link(page, id = null, more = {}) {
-  const { smooth, axis, log, logx, outliers } = state.view;
-  return hash({ ...DEFAULTS, smooth, axis, log, logx, outliers, page, id, ...more });
+	const { smooth, axis, log, logx, outliers } = state.view;
+	return hash({ ...DEFAULTS, smooth, axis, log, logx, outliers, page, id, ...more });
 }
 
 function decode(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
+	try {
+		return decodeURIComponent(part);
+	} catch {
+		return part;
+	}
 }
 
 function clamp(n, low, high, fallback) {
-  return Number.isFinite(n) ? Math.min(high, Math.max(low, n)) : fallback;
+	return Number.isFinite(n) ? Math.min(high, Math.max(low, n)) : fallback;
 }
 
 // --- what this browser remembers
 
 export function recall(name, fallback) {
-  try {
-    return JSON.parse(localStorage.getItem(`cairn.${name}`)) ?? fallback;
-  } catch {
-    return fallback;
-  }
+	try {
+		return JSON.parse(localStorage.getItem(`cairn.${name}`)) ?? fallback;
+	} catch {
+		return fallback;
+	}
 }
 
 export function keep(name, value) {
-  try {
-    if (value === null) localStorage.removeItem(`cairn.${name}`);
-    else localStorage.setItem(`cairn.${name}`, JSON.stringify(value));
-  } catch {
-    // Not remembered then.
-  }
+	try {
+		if (value === null) localStorage.removeItem(`cairn.${name}`);
+		else localStorage.setItem(`cairn.${name}`, JSON.stringify(value));
+	} catch {
+		// Not remembered then.
+	}
 }
 
 // --- runs and jobs
@@ -172,63 +172,63 @@ let events = 0;
 const touched = new Map();
 
 function overtaken(id, asked) {
-  return (touched.get(id) ?? 0) > asked;
+	return (touched.get(id) ?? 0) > asked;
 }
 
 function touch(id) {
-  touched.set(id, (events += 1));
+	touched.set(id, (events += 1));
 }
 
 /** Takes in a run as the API gives it; of one that events have changed since, only what they did not bring. */
 export function takeRun(answer, asked) {
-  const info = answer.info ?? {};
-  const id = answer.run_id ?? info.run_id;
-  const known = overtaken(id, asked) ? state.runs.get(id) : null;
-  const metrics = known?.metrics ?? new Map();
-  for (const [key, m] of Object.entries(answer.metrics ?? {})) {
-    if (m.count <= (metrics.get(key)?.count ?? 0)) continue;
-    if (!metrics.has(key)) state.shape += 1;
-    metrics.set(key, { last: parse(m.last), min: parse(m.min), max: parse(m.max), count: m.count });
-  }
-  if (known) return known;
-  const run = {
-    id,
-    name: answer.name ?? info.run_name ?? id,
-    experiment: answer.experiment ?? info.experiment_name ?? "",
-    status: answer.status ?? info.status,
-    started: answer.start_time ?? info.start_time ?? 0,
-    ended: answer.end_time ?? info.end_time ?? null,
-    job: answer.job_id ?? null,
-    params: answer.params ?? {},
-    tags: answer.tags ?? {},
-    metrics,
-    deleted: info.lifecycle_stage === "deleted",
-  };
-  state.shape += 1;
-  if (run.deleted) state.runs.delete(id);
-  else state.runs.set(id, run);
-  return run;
+	const info = answer.info ?? {};
+	const id = answer.run_id ?? info.run_id;
+	const known = overtaken(id, asked) ? state.runs.get(id) : null;
+	const metrics = known?.metrics ?? new Map();
+	for (const [key, m] of Object.entries(answer.metrics ?? {})) {
+		if (m.count <= (metrics.get(key)?.count ?? 0)) continue;
+		if (!metrics.has(key)) state.shape += 1;
+		metrics.set(key, { last: parse(m.last), min: parse(m.min), max: parse(m.max), count: m.count });
+	}
+	if (known) return known;
+	const run = {
+		id,
+		name: answer.name ?? info.run_name ?? id,
+		experiment: answer.experiment ?? info.experiment_name ?? "",
+		status: answer.status ?? info.status,
+		started: answer.start_time ?? info.start_time ?? 0,
+		ended: answer.end_time ?? info.end_time ?? null,
+		job: answer.job_id ?? null,
+		params: answer.params ?? {},
+		tags: answer.tags ?? {},
+		metrics,
+		deleted: info.lifecycle_stage === "deleted",
+	};
+	state.shape += 1;
+	if (run.deleted) state.runs.delete(id);
+	else state.runs.set(id, run);
+	return run;
 }
 
 function takeJob(job, asked) {
-  if (state.jobs.has(job.id) && overtaken(job.id, asked)) return state.jobs.get(job.id);
-  state.jobs.set(job.id, job);
-  const run = state.runs.get(job.run_id);
-  if (run) run.job = job.id;
-  return job;
+	if (state.jobs.has(job.id) && overtaken(job.id, asked)) return state.jobs.get(job.id);
+	state.jobs.set(job.id, job);
+	const run = state.runs.get(job.run_id);
+	if (run) run.job = job.id;
+	return job;
 }
 
 export function jobOf(run) {
-  return run.job === null ? null : (state.jobs.get(run.job) ?? null);
+	return run.job === null ? null : (state.jobs.get(run.job) ?? null);
 }
 
 export function stateOf(run) {
-  return jobOf(run)?.state ?? STATES[run.status] ?? "running";
+	return jobOf(run)?.state ?? STATES[run.status] ?? "running";
 }
 
 export function beginning(run) {
-  const job = jobOf(run);
-  return job?.started_at || run.started || job?.created_at || Infinity;
+	const job = jobOf(run);
+	return job?.started_at || run.started || job?.created_at || Infinity;
 }
 
 // The first page is small, so that something is shown at once; the others follow by themselves.
@@ -238,71 +238,71 @@ const AT_MOST = 20000;
 let loading = 0;
 
 export async function loadRuns() {
-  const mine = (loading += 1);
-  const asked = events;
-  const before = [...state.runs.keys()];
-  const seen = new Set();
-  const forget = () => before.filter((id) => !seen.has(id) && !overtaken(id, asked)).forEach(dropRun);
-  const next = await page(FIRST_PAGE, "", asked, seen);
-  if (next) rest(mine, next, asked, seen, forget);
-  else forget();
+	const mine = (loading += 1);
+	const asked = events;
+	const before = [...state.runs.keys()];
+	const seen = new Set();
+	const forget = () => before.filter((id) => !seen.has(id) && !overtaken(id, asked)).forEach(dropRun);
+	const next = await page(FIRST_PAGE, "", asked, seen);
+	if (next) rest(mine, next, asked, seen, forget);
+	else forget();
 }
 
 async function page(limit, token, asked, seen) {
-  const answer = await api.get(`/runs?limit=${limit}${token && `&page_token=${encodeURIComponent(token)}`}`);
-  for (const run of answer.runs) seen.add(takeRun(run, asked).id);
-  tell("runs");
-  return answer.next_page_token ?? "";
+	const answer = await api.get(`/runs?limit=${limit}${token && `&page_token=${encodeURIComponent(token)}`}`);
+	for (const run of answer.runs) seen.add(takeRun(run, asked).id);
+	tell("runs");
+	return answer.next_page_token ?? "";
 }
 
 async function rest(mine, token, asked, seen, forget) {
-  state.loading = true;
-  try {
-    while (token && mine === loading && seen.size < AT_MOST) token = await page(PAGE, token, asked, seen);
-    if (mine === loading && !token) forget();
-  } catch {
-    // The banner says that the server is gone; a reset reads everything again.
-  }
-  if (mine === loading) state.loading = false;
-  tell("runs");
+	state.loading = true;
+	try {
+		while (token && mine === loading && seen.size < AT_MOST) token = await page(PAGE, token, asked, seen);
+		if (mine === loading && !token) forget();
+	} catch {
+		// The banner says that the server is gone; a reset reads everything again.
+	}
+	if (mine === loading) state.loading = false;
+	tell("runs");
 }
 
 export function dropRun(id) {
-  if (state.runs.delete(id)) state.shape += 1;
+	if (state.runs.delete(id)) state.shape += 1;
 }
 
 function forgetUntouched(map, asked) {
-  for (const id of map.keys()) if (!overtaken(id, asked)) map.delete(id);
+	for (const id of map.keys()) if (!overtaken(id, asked)) map.delete(id);
 }
 
 export async function loadJobs(more = false) {
-  const page = more && state.nextJobs ? `&page_token=${encodeURIComponent(state.nextJobs)}` : "";
-  const asked = events;
-  const answer = await api.get(`/jobs?limit=200${page}`);
-  if (!more) forgetUntouched(state.jobs, asked);
-  for (const job of answer.jobs) takeJob(job, asked);
-  state.nextJobs = answer.next_page_token ?? null;
-  tell("jobs");
+	const page = more && state.nextJobs ? `&page_token=${encodeURIComponent(state.nextJobs)}` : "";
+	const asked = events;
+	const answer = await api.get(`/jobs?limit=200${page}`);
+	if (!more) forgetUntouched(state.jobs, asked);
+	for (const job of answer.jobs) takeJob(job, asked);
+	state.nextJobs = answer.next_page_token ?? null;
+	tell("jobs");
 }
 
 export async function loadRun(id) {
-  const asked = events;
-  const run = takeRun(await api.get(`/runs/${encodeURIComponent(id)}`), asked);
-  if (run.job !== null && !state.jobs.has(run.job)) takeJob(await api.get(`/jobs/${run.job}`), asked);
-  tell("runs");
-  tell("jobs");
-  return run;
+	const asked = events;
+	const run = takeRun(await api.get(`/runs/${encodeURIComponent(id)}`), asked);
+	if (run.job !== null && !state.jobs.has(run.job)) takeJob(await api.get(`/jobs/${run.job}`), asked);
+	tell("runs");
+	tell("jobs");
+	return run;
 }
 
 export async function submit(spec) {
-  const asked = events;
-  return takeJob(await api.post("/jobs", spec), asked);
+	const asked = events;
+	return takeJob(await api.post("/jobs", spec), asked);
 }
 
 export async function act(job, action) {
-  const asked = events;
-  takeJob(await api.post(`/jobs/${job.id}/${action}`), asked);
-  tell("jobs");
+	const asked = events;
+	takeJob(await api.post(`/jobs/${job.id}/${action}`), asked);
+	tell("jobs");
 }
 
 // --- live events
@@ -310,61 +310,61 @@ export async function act(job, action) {
 const missing = new Set();
 
 function fetchMissing(id) {
-  if (missing.has(id)) return;
-  missing.add(id);
-  loadRun(id).catch(() => {}).finally(() => missing.delete(id));
+	if (missing.has(id)) return;
+	missing.add(id);
+	loadRun(id).catch(() => {}).finally(() => missing.delete(id));
 }
 
 export function takeEvent(kind, data) {
-  if (kind === "metric") takePoints(Array.isArray(data) ? data : [data]);
-  else if (kind === "job") {
-    takeJob(data, events);
-    touch(data.id);
-    if (!state.runs.has(data.run_id)) fetchMissing(data.run_id);
-    tell("jobs");
-  } else if (kind === "run") {
-    const run = state.runs.get(data.run_id);
-    if (!run) return fetchMissing(data.run_id);
-    touch(run.id);
-    run.status = data.status ?? run.status;
-    run.name = data.name ?? data.run_name ?? run.name;
-    run.started = data.start_time ?? run.started;
-    run.ended = data.end_time ?? run.ended;
-    if (data.lifecycle_stage === "deleted") dropRun(run.id);
-    tell("runs");
-  } else if (["checkpoint", "log", "reset"].includes(kind)) tell(kind, data);
+	if (kind === "metric") takePoints(Array.isArray(data) ? data : [data]);
+	else if (kind === "job") {
+		takeJob(data, events);
+		touch(data.id);
+		if (!state.runs.has(data.run_id)) fetchMissing(data.run_id);
+		tell("jobs");
+	} else if (kind === "run") {
+		const run = state.runs.get(data.run_id);
+		if (!run) return fetchMissing(data.run_id);
+		touch(run.id);
+		run.status = data.status ?? run.status;
+		run.name = data.name ?? data.run_name ?? run.name;
+		run.started = data.start_time ?? run.started;
+		run.ended = data.end_time ?? run.ended;
+		if (data.lifecycle_stage === "deleted") dropRun(run.id);
+		tell("runs");
+	} else if (["checkpoint", "log", "reset"].includes(kind)) tell(kind, data);
 }
 
 function takePoints(points) {
-  for (const point of points) {
-    const run = state.runs.get(point.run_id);
-    if (!run) {
-      fetchMissing(point.run_id);
-      continue;
-    }
-    const v = parse(point.value);
-    const seen = run.metrics.get(point.key);
-    if (!seen) {
-      run.metrics.set(point.key, { last: v, min: v, max: v, count: 1 });
-      state.shape += 1;
-    } else {
-      seen.last = v;
-      if (!(seen.min <= v)) seen.min = Number.isNaN(v) ? seen.min : v;
-      if (!(seen.max >= v)) seen.max = Number.isNaN(v) ? seen.max : v;
-      seen.count += 1;
-    }
-    touch(run.id);
-    if (point.key === "train/loss") advance(run, point.step + 1);
-  }
-  tell("points", points);
-  tell("runs");
+	for (const point of points) {
+		const run = state.runs.get(point.run_id);
+		if (!run) {
+			fetchMissing(point.run_id);
+			continue;
+		}
+		const v = parse(point.value);
+		const seen = run.metrics.get(point.key);
+		if (!seen) {
+			run.metrics.set(point.key, { last: v, min: v, max: v, count: 1 });
+			state.shape += 1;
+		} else {
+			seen.last = v;
+			if (!(seen.min <= v)) seen.min = Number.isNaN(v) ? seen.min : v;
+			if (!(seen.max >= v)) seen.max = Number.isNaN(v) ? seen.max : v;
+			seen.count += 1;
+		}
+		touch(run.id);
+		if (point.key === "train/loss") advance(run, point.step + 1);
+	}
+	tell("points", points);
+	tell("runs");
 }
 
 function advance(run, step) {
-  const job = jobOf(run);
-  if (job?.state === "running" && job.progress && step > (job.progress.step ?? 0)) {
-    job.progress.step = job.progress.total_steps ? Math.min(step, job.progress.total_steps) : step;
-  }
+	const job = jobOf(run);
+	if (job?.state === "running" && job.progress && step > (job.progress.step ?? 0)) {
+		job.progress.step = job.progress.total_steps ? Math.min(step, job.progress.total_steps) : step;
+	}
 }
 
 // --- colours
@@ -378,13 +378,13 @@ const slots = new Map();
  * one only when a run that is shown beside it has it, or one of its hue while other hues are free.
  */
 export function colourOf(id, shown = []) {
-  const known = slots.get(id);
-  if (known !== undefined) return known;
-  const taken = shown.map((other) => slots.get(other));
-  const hues = taken.map((slot) => HUES[slot]);
-  const first = Number.parseInt(id.slice(0, 8), 16) % HUES.length || 0;
-  const order = HUES.map((_, i) => (first + i) % HUES.length);
-  const slot = order.find((s) => !hues.includes(HUES[s])) ?? order.find((s) => !taken.includes(s)) ?? first;
-  slots.set(id, slot);
-  return slot;
+	const known = slots.get(id);
+	if (known !== undefined) return known;
+	const taken = shown.map((other) => slots.get(other));
+	const hues = taken.map((slot) => HUES[slot]);
+	const first = Number.parseInt(id.slice(0, 8), 16) % HUES.length || 0;
+	const order = HUES.map((_, i) => (first + i) % HUES.length);
+	const slot = order.find((s) => !hues.includes(HUES[s])) ?? order.find((s) => !taken.includes(s)) ?? first;
+	slots.set(id, slot);
+	return slot;
 }
