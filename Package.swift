@@ -64,6 +64,7 @@ let package = Package(
       "TrainingTests", ["Training", "Autodiff", "JSON"],
       exclude: [
         "make_datasets.py", "make_golden.py", "make_golden_optimizers.py", "make_golden_schedules.py",
+        "make_sequence_golden.py",
       ]),
     tests("TuningTests", ["Tuning", "JSON"]),
     tests("TrackingServerTests", ["TrackingServer", "Training", "Storage", "HTTP", "JSON"]),

@@ -28,7 +28,7 @@ public final class Arena {
 ///
 /// A matrix is stored transposed, [in, out], its rows padded with zeros to a multiple of sixteen floats; a vector
 /// is one such row. The weight of a convolution, [out, in, height, width], is stored as the matrix
-/// [height * width * in, out]. `read` and `write` translate from and to PyTorch's order.
+/// [height * width * in, out]; a table, whose rows are looked up, as it is. `read` and `write` translate from and to PyTorch's order.
 public struct ParameterLayout: Sendable, Equatable {
   /// One parameter.
   public struct Entry: Sendable, Equatable {
@@ -38,6 +38,8 @@ public struct ParameterLayout: Sendable, Equatable {
     public let shape: [Int]
     /// Its first float in an arena.
     public let offset: Int
+    /// Whether it is stored as in PyTorch, a row of [rows, columns] after the other, for rows to be looked up.
+    public let isTable: Bool
 
     /// How many numbers it has.
     public var count: Int { shape.reduce(1, *) }
@@ -47,11 +49,14 @@ public struct ParameterLayout: Sendable, Equatable {
     public var range: Range<Int> { offset..<offset + floats }
 
     /// Rows as stored.
-    var rows: Int { shape.dropFirst().reduce(1, *) }
+    var rows: Int { isTable ? shape[0] : shape.dropFirst().reduce(1, *) }
     /// Columns as stored, without padding.
-    var columns: Int { shape.first ?? 1 }
+    var columns: Int { isTable ? shape[1] : shape.first ?? 1 }
     /// Floats from one stored row to the next.
     var stride: Int { padded(columns) }
+
+    /// From one row's number to the next's, and from one column's, in PyTorch's order.
+    fileprivate var order: (row: Int, column: Int) { isTable ? (columns, 1) : (1, rows) }
 
     /// Where each row of PyTorch's order is stored; nil where the order is the same.
     fileprivate var rowOrder: [Int]? {
@@ -81,11 +86,12 @@ public struct ParameterLayout: Sendable, Equatable {
   public func read(_ index: Int, from arena: Arena) -> [Float] {
     let entry = entries[index]
     let stored = arena.pointer + entry.offset
-    let order = entry.rowOrder
+    let (order, place) = (entry.rowOrder, entry.order)
     return [Float](unsafeUninitializedCapacity: entry.count) { values, count in
       for column in 0..<entry.columns {
         for row in 0..<entry.rows {
-          values[column * entry.rows + row] = stored[(order?[row] ?? row) * entry.stride + column]
+          values[column * place.column + row * place.row] =
+            stored[(order?[row] ?? row) * entry.stride + column]
         }
       }
       count = entry.count
@@ -101,10 +107,10 @@ public struct ParameterLayout: Sendable, Equatable {
         "expected \(entry.count) numbers for shape \(entry.shape), got \(values.count)")
     }
     let stored = arena.pointer + entry.offset
-    let order = entry.rowOrder
+    let (order, place) = (entry.rowOrder, entry.order)
     for column in 0..<entry.columns {
       for row in 0..<entry.rows {
-        stored[(order?[row] ?? row) * entry.stride + column] = values[column * entry.rows + row]
+        stored[(order?[row] ?? row) * entry.stride + column] = values[column * place.column + row * place.row]
       }
     }
   }
@@ -120,8 +126,8 @@ public struct ParameterLayout: Sendable, Equatable {
   }
 
   /// Adds a parameter and gives its number.
-  mutating func append(_ name: String, _ shape: [Int]) -> Int {
-    let entry = Entry(name: name, shape: shape, offset: floats)
+  mutating func append(_ name: String, _ shape: [Int], isTable: Bool = false) -> Int {
+    let entry = Entry(name: name, shape: shape, offset: floats, isTable: isTable)
     entries.append(entry)
     floats += entry.floats
     return entries.count - 1

@@ -91,10 +91,10 @@ extension Command {
     case .gatherRows:
       context.pointee.kernels.gatherRows(
         count, sizes[0], p0, integers(p1) + start, p2 + start * sizes[1], sizes[1])
-    case .repack:
-      context.pointee.kernels.repack(
-        count, sizes[0], sizes[1], p0 + start * sizes[2], sizes[2], sizes[3], p1 + start * sizes[4], sizes[4],
-        sizes[5])
+    case .repack, .activation, .activationGradient, .clearPadding, .normalizeRows, .normalizeRowsGradient,
+      .normalizeRowsParameterGradients, .embed, .embedGradient, .addPositions, .positionsGradient, .attention,
+      .attentionGradient:
+      runSequence(command, context, start, count, scratch)
     case .gatherLabels:
       context.pointee.kernels.gatherLabels(count, integers(p0), integers(p1) + start, integers(p2) + start)
     case .sumsOfSquares:

@@ -74,6 +74,35 @@ public struct KernelTable: Sendable {
   let batchGradient: @convention(c) (Int, Int, Floats, Floats, Floats, Floats, Floats?, MutableFloats) -> Void
   let addRows: @convention(c) (Int, Floats, Floats?, UnsafeMutablePointer<Double>) -> Void
   let gatherRows: @convention(c) (Int, Int, Floats, UnsafePointer<Int32>, MutableFloats, Int) -> Void
+  let erf: @convention(c) (Int, Floats, MutableFloats) -> Void
+  let activate: @convention(c) (Int, Int32, Float, Floats, MutableFloats) -> Void
+  let activationGradient: @convention(c) (Int, Int32, Float, Floats, Floats, MutableFloats) -> Void
+  let clearPadding: @convention(c) (Int, Int, Int, MutableFloats) -> Void
+  let normalizeRows:
+    @convention(c) (
+      Int, Int, Int, Floats, Floats, Floats?, Float, Bool, MutableFloats, MutableFloats
+    ) -> Void
+  let normalizeRowsGradient:
+    @convention(c) (
+      Int, Int, Int, Floats, Floats, Floats, Floats, Bool, Floats?, MutableFloats
+    ) -> Void
+  let normalizeRowsParameterGradients:
+    @convention(c) (Int, Int, Int, Floats, Floats, Floats, MutableFloats, MutableFloats?) -> Void
+  let embed: @convention(c) (Int, Int, Int, Int, Int, Int, Floats, Floats, MutableFloats) -> Void
+  let embedGradient: @convention(c) (Int, Int, Int, Int, Int, Int, Floats, Floats, MutableFloats) -> Void
+  let addPositions: @convention(c) (Int, Int, Int, Int, Floats, Floats, MutableFloats) -> Void
+  let positionsGradient: @convention(c) (Int, Int, Int, Int, Int, Floats, MutableFloats) -> Void
+  let attention:
+    @convention(c) (
+      Int, Int, Int, Int, Int, Bool, Bool, UInt64, UInt32, UInt64, UInt32, Float, Floats, MutableFloats,
+      MutableFloats, MutableFloats
+    ) -> Void
+  let attentionGradient:
+    @convention(c) (
+      Int, Int, Int, Int, Int, Bool, Bool, UInt64, UInt32, UInt64, UInt32, Float, Floats, Floats, Floats,
+      Floats,
+      MutableFloats, MutableFloats
+    ) -> Void
   let repack: @convention(c) (Int, Int, Int, Floats, Int, Int, MutableFloats, Int, Int) -> Void
   let gatherLabels:
     @convention(c) (Int, UnsafePointer<Int32>, UnsafePointer<Int32>, UnsafeMutablePointer<Int32>) -> Void

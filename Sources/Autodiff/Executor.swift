@@ -16,6 +16,7 @@ public final class Executor {
   private let parameters: Arena
   private let gradients: Arena?
   private let buffers: Arena?
+  private let constants: Arena
   private let pool: ThreadPool
   private let commands: UnsafeMutablePointer<Command>
   private let commandCount: Int
@@ -65,7 +66,8 @@ public final class Executor {
 
     pool.reserve(scratch: plan.instructions.map(\.scratch).max() ?? 0)
 
-    let addresses = Self.addresses(plan, memory, parameters, gradients, buffers)
+    constants = Arena(floats: plan.constants.reduce(0) { $0 + $1.count })
+    let addresses = Self.addresses(plan, memory, constants, parameters, gradients, buffers)
     func address(_ value: Int?) -> UnsafeMutablePointer<Float> { value.flatMap { addresses[$0] } ?? nowhere }
     func find(_ origin: Value.Origin) -> Int? { plan.values.firstIndex { $0.origin == origin } }
     let (inputValue, targetValue) = (find(.input), find(.targets))
@@ -136,11 +138,20 @@ public final class Executor {
   public var correct: Int { plan.loss == nil ? 0 : Int(results[1]) }
 
   private static func addresses(
-    _ plan: Plan, _ memory: Arena, _ parameters: Arena, _ gradients: Arena?, _ buffers: Arena?
+    _ plan: Plan, _ memory: Arena, _ constants: Arena, _ parameters: Arena, _ gradients: Arena?,
+    _ buffers: Arena?
   ) -> [UnsafeMutablePointer<Float>?] {
-    plan.values.indices.map { index in
+    var tables: [UnsafeMutablePointer<Float>] = []
+    var end = constants.pointer
+    for numbers in plan.constants {
+      end.update(from: numbers, count: numbers.count)
+      tables.append(end)
+      end += numbers.count
+    }
+    return plan.values.indices.map { index in
       switch plan.values[index].origin {
       case .parameter(let number): parameters.pointer + plan.layout.entries[number].offset
+      case .constant(let number): tables[number]
       case .buffer(let number): buffers.map { $0.pointer + plan.buffers.entries[number].offset }
       case .gradient(let number): gradients.map { $0.pointer + plan.layout.entries[number].offset }
       default: plan.memory.offsets[index].map { memory.pointer + $0 }

@@ -13,6 +13,8 @@ public struct Graph: Sendable {
   public private(set) var buffers = ParameterLayout()
 
   var values: [Value] = []
+  /// Numbers that never change, with padding.
+  var constants: [[Float]] = []
   var steps: [Step] = []
   /// How many terms a loss is the mean of.
   var lossTerms: [Int: Int] = [:]
@@ -39,9 +41,11 @@ public struct Graph: Sendable {
     try declare(.targets, exampleShape, "targets")
   }
 
-  /// A parameter, named and shaped as in PyTorch's `state_dict`: [out, in], [out, in, height, width] or [n]. One
-  /// that does not train costs no gradient.
-  public mutating func parameter(_ name: String, _ shape: [Int], trains: Bool = true) throws(GraphError)
+  /// A parameter, named and shaped as in PyTorch's `state_dict`: [out, in], [out, in, height, width], [n], or a table
+  /// [rows, columns]. One that does not train costs no gradient.
+  public mutating func parameter(
+    _ name: String, _ shape: [Int], isTable: Bool = false, trains: Bool = true
+  ) throws(GraphError)
     -> Node
   {
     let operation = "parameter \(name)"
@@ -50,12 +54,27 @@ public struct Graph: Sendable {
       throw GraphError(operation, "expected one, two or four dimensions, got shape \(shape)")
     }
     guard layout.index(of: name) == nil else { throw GraphError(operation, "is declared twice") }
-    let index = layout.append(name, shape)
+    guard !isTable || shape.count == 2 else {
+      throw GraphError(operation, "expected a table of two dimensions, got shape \(shape)")
+    }
+    let index = layout.append(name, shape, isTable: isTable)
     let entry = layout.entries[index]
     return Node(
       value: add(
         Value(origin: .parameter(index), rows: entry.rows, columns: entry.columns, needsGradient: trains)),
       shape: shape)
+  }
+
+  /// A table of numbers that never change: [rows, columns], a row after the other.
+  mutating func constant(_ numbers: [Float], columns: Int) -> Node {
+    let rows = numbers.count / columns
+    let value = Value(origin: .constant(constants.count), rows: rows, columns: columns)
+    var stored = [Float](repeating: 0, count: value.floats)
+    for (index, number) in numbers.enumerated() {
+      stored[index / columns * value.stride + index % columns] = number
+    }
+    constants.append(stored)
+    return Node(value: add(value), shape: [rows, columns])
   }
 
   /// What the model keeps from step to step and no gradient changes, as PyTorch's buffers: [n], or [] for a
@@ -101,6 +120,7 @@ public struct Graph: Sendable {
         operation, "expected a batch, got parameter \(layout.entries[index].name) \(node.shape)")
     case .buffer(let index):
       throw GraphError(operation, "expected a batch, got buffer \(buffers.entries[index].name)")
+    case .constant: throw GraphError(operation, "expected a batch, got a constant \(node.shape)")
     case .results: throw GraphError(operation, "expected a batch, got a loss")
     default: break
     }
@@ -149,6 +169,8 @@ struct Value: Sendable {
     case parameter(Int)
     /// What the model keeps besides its parameters.
     case buffer(Int)
+    /// A table of the plan's own.
+    case constant(Int)
     /// The gradient of a parameter, which lies in the gradients' arena.
     case gradient(Int)
     /// A loss: its sum and the number of hits, two doubles.

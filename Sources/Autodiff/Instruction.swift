@@ -10,7 +10,9 @@ enum Opcode: UInt8, Sendable {
   case batchGradientSums, batchGradientCombine, batchGradient
   case crossEntropy, squaredError, addRows
   case gatherRows, gatherLabels
-  case repack
+  case repack, activation, activationGradient, clearPadding
+  case normalizeRows, normalizeRowsGradient, normalizeRowsParameterGradients
+  case embed, embedGradient, addPositions, positionsGradient, attention, attentionGradient
   case sumsOfSquares, scale, clamp, combine, interpolate
   case update, blockSquares, penalize
 }

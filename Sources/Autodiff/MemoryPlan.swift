@@ -51,7 +51,7 @@ struct MemoryPlan: Sendable {
     }
     for (index, value) in values.enumerated() {
       switch value.origin {
-      case .parameter, .buffer, .gradient: lifetimes[index] = nil
+      case .parameter, .buffer, .constant, .gradient: lifetimes[index] = nil
       case .input, .labels, .targets, .results: lifetimes[index] = -1...instructions.count
       case .computed:
         if keeping.contains(index) {

@@ -18,14 +18,18 @@ public struct Plan: Sendable {
   public let batch: Int
   /// What it is for.
   public let mode: PlanMode
-  /// Bytes of activations, inputs and results. Parameters, gradients and optimizer slots take `layout.bytes` each.
-  public var memoryBytes: Int { memory.floats * MemoryLayout<Float>.stride }
+  /// Bytes of activations, inputs, results and tables of its own. Parameters, gradients and optimizer slots take `layout.bytes` each.
+  public var memoryBytes: Int {
+    (memory.floats + constants.reduce(0) { $0 + $1.count }) * MemoryLayout<Float>.stride
+  }
   /// How many instructions a run carries out.
   public var instructionCount: Int { instructions.count }
 
   let values: [Value]
   let instructions: [Instruction]
   let memory: MemoryPlan
+  /// Numbers that never change, a block for each.
+  let constants: [[Float]]
   let loss: Int?
   let output: Int?
   /// How many terms the loss is the mean of.
@@ -51,6 +55,7 @@ public struct Plan: Sendable {
     if mode == .evaluation {
       output = program.removeDropout(output)
       BatchNorm.useRunningStatistics(&program)
+      Attention.removeDropout(&program)
     }
     program.removeUnreached()
     if mode == .training {
@@ -61,6 +66,7 @@ public struct Plan: Sendable {
     let emitter = Emitter(program)
     layout = graph.layout
     buffers = graph.buffers
+    constants = graph.constants
     batch = graph.batch
     self.mode = mode
     values = emitter.values
@@ -84,7 +90,7 @@ extension Program {
   private static let fusions: [@Sendable (inout Program) -> Void] = [
     { Linear.fuse(&$0) }, { LinearInputGradient.fuse(&$0) }, { Convolution.fuse(&$0) },
     { BatchNorm.fuse(&$0) },
-    { fuseLosses(&$0) },
+    { RowNormalizationGradient.fuse(&$0) }, { fuseLosses(&$0) },
   ]
 
   mutating func fuse() {

@@ -52,8 +52,19 @@ func checkpointJSON(_ checkpoint: CheckpointRecord) -> JSON {
 private func checkpoint(_ request: HTTPRequest, _ run: RunRecord, _ context: Context) throws
   -> CheckpointRecord
 {
-  let text = request.parameters["step"] ?? ""
+  try checkpoint(request.parameters["step"] ?? "", run, context)
+}
+
+/// The checkpoint of a step or a label; "best or latest" is the best where there is one.
+func checkpoint(_ text: String, _ run: RunRecord, _ context: Context) throws -> CheckpointRecord {
   let all = try context.store.listCheckpoints(run: run.uid)
+  if text == "best or latest" {
+    let labelled = ["best", "latest"].compactMap { label in all.last { $0.labels.contains(label) } }
+    guard let found = labelled.first else {
+      throw HTTPFailure.notFound("run \(run.uid) has no checkpoint yet")
+    }
+    return found
+  }
   if text == "latest" || text == "best" {
     guard let found = all.last(where: { $0.labels.contains(text) }) else {
       throw HTTPFailure.notFound("run \(run.uid) has no \(text) checkpoint")

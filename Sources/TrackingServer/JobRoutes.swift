@@ -120,7 +120,7 @@ private func dryRun(_ spec: JobSpec, _ plan: JobPlan) -> JSON {
   ]
 }
 
-private func body(of request: HTTPRequest) throws -> JSON {
+func body(of request: HTTPRequest) throws -> JSON {
   do { return try JSON.parse(try request.body.readAll()) } catch let error as JSONError {
     throw HTTPFailure.invalid(nil, error.message)
   }

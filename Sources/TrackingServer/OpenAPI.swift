@@ -186,4 +186,21 @@ private let schemas: JSONObject = [
     "classes": ["type": ["array", "null"], "items": text],
   ]),
   "Datasets": list(of: "Dataset", named: "datasets"),
+  "PredictRequest": object(
+    [
+      "checkpoint": [
+        "type": ["string", "integer"], "default": "best", "description": "A step, latest or best.",
+      ],
+      "inputs": [
+        "type": "array", "description": "Examples as the data set has them, lists of numbers.",
+        "items": ["type": "array"],
+      ], "prompt": text, "tokens": ["type": "integer", "minimum": 1, "maximum": 10000, "default": 100],
+      "temperature": ["type": "number", "minimum": 0, "default": 1],
+      "seed": ["type": "integer", "minimum": 0],
+    ], required: []),
+  "Prediction": object(
+    [
+      "outputs": ["type": "array", "items": numbers], "probabilities": ["type": "array", "items": numbers],
+      "classes": integers, "text": text,
+    ], required: []),
 ]

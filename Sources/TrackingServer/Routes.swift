@@ -31,7 +31,7 @@ func allRoutes(_ context: Context, gauges: @escaping @Sendable () -> String) -> 
 func allEndpoints(_ context: Context, gauges: @escaping @Sendable () -> String) -> [Endpoint] {
   let native =
     jobEndpoints(context) + runEndpoints(context) + curveEndpoints(context) + checkpointEndpoints(context)
-    + datasetEndpoints(context) + [eventsEndpoint(context)]
+    + datasetEndpoints(context) + predictEndpoints(context) + [eventsEndpoint(context)]
   return native + serviceEndpoints(native, gauges: gauges)
 }
 

@@ -7,6 +7,7 @@ import Autodiff
 enum RandomPurpose: UInt32 {
   case dataset = 0x8000_0000
   case testSplit, validationSplit, order, initialization, bootstrap, augmentation, weightNoise, mixing
+  case sampling = 0x8000_1000
 }
 
 /// Random numbers of one purpose, each found by its place (step, element).

@@ -11,6 +11,7 @@ struct Reference {
     case linear(weight: Int, bias: Int?, out: Int)
     case relu, tanh
     case dropout(p: Double, stream: UInt32)
+    case activation(ActivationFunction)
   }
 
   enum Goal {
@@ -43,6 +44,7 @@ struct Reference {
         (rows, columns) = (next, out)
       case .relu: rows = rows.map { max($0, 0) }
       case .tanh: rows = rows.map { 1 - 2 / (ExactMath.exp(2 * $0) + 1) }
+      case .activation(let function): rows = rows.map { reference(function, $0) }
       case .dropout(let p, let stream):
         let random = Philox(seed: seed, stream: stream, step: step)
         for i in rows.indices {
@@ -93,6 +95,7 @@ struct Reference {
         node = try graph.linear(node, weight: w, bias: b)
       case .relu: node = try graph.relu(node)
       case .tanh: node = try graph.tanh(node)
+      case .activation(let function): node = try graph.activation(function, node)
       case .dropout(let p, let stream): node = try graph.dropout(node, p: p, stream: stream)
       }
     }

@@ -26,8 +26,8 @@ extension Executor {
   }
 
   /// The output without padding.
-  func outputRows(columns: Int) -> [Float] {
-    (0..<plan.batch * columns).map { output[$0 / columns * outputStride + $0 % columns] }
+  func outputRows(columns: Int, rows: Int? = nil) -> [Float] {
+    (0..<(rows ?? plan.batch) * columns).map { output[$0 / columns * outputStride + $0 % columns] }
   }
 }
 

@@ -1,21 +1,23 @@
 extension Graph {
   /// The mean over the batch of -log softmax(logits)[label]; with `labelSmoothing` e the label counts 1 - e + e/C
-  /// and every other class e/C. logits: [batch, classes]. Reference: PyTorch's cross_entropy.
+  /// and every other class e/C. logits: [batch, classes], or
+  /// [batch, time, classes] with labels for each time step. Reference: PyTorch's cross_entropy.
   public mutating func crossEntropy(_ logits: Node, labels: Node, labelSmoothing: Double = 0)
     throws(GraphError)
     -> Node
   {
     try requireFloats(logits, "cross_entropy")
-    guard logits.shape.count == 2 else {
+    guard logits.shape.count <= 3 else {
       throw GraphError("cross_entropy", "expected logits of shape [\(batch), classes], got \(logits.shape)")
     }
-    guard values[labels.value].origin == .labels, labels.shape == [logits.shape[0]] else {
-      throw GraphError("cross_entropy", "expected labels of shape [\(logits.shape[0])], got \(labels.shape)")
+    let rows = logits.shape.dropLast().reduce(1, *)
+    guard values[labels.value].origin == .labels, labels.shape == [rows] else {
+      throw GraphError("cross_entropy", "expected labels of shape [\(rows)], got \(labels.shape)")
     }
     guard labelSmoothing >= 0, labelSmoothing <= 1 else {
       throw GraphError("cross_entropy", "label_smoothing must be from 0 to 1, got \(labelSmoothing)")
     }
-    return applyLoss(CrossEntropy(smoothing: labelSmoothing), [logits, labels], count: batch)
+    return applyLoss(CrossEntropy(smoothing: labelSmoothing), [logits, labels], count: rows)
   }
 }
 

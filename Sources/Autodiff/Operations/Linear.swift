@@ -1,12 +1,13 @@
 extension Graph {
-  /// x W^T + b with PyTorch's weight [out, in] and bias [out]: [batch, in] becomes [batch, out].
+  /// x W^T + b with PyTorch's weight [out, in] and bias [out]: [batch, in] becomes [batch, out],
+  /// [batch, time, in] becomes [batch, time, out].
   public mutating func linear(_ x: Node, weight: Node, bias: Node?) throws(GraphError) -> Node {
     try requireFloats(x, "linear")
     guard weight.shape.count == 2, case .parameter = values[weight.value].origin else {
       throw GraphError("linear", "expected a weight of shape [out, in], got \(weight.shape)")
     }
     let (out, features) = (weight.shape[0], weight.shape[1])
-    guard x.shape.count == 2, x.shape[1] == features else {
+    guard x.shape.count <= 3, x.shape.last == features else {
       throw GraphError("linear", "expected an input of shape [\(batch), \(features)], got \(x.shape)")
     }
     if let bias {
@@ -14,7 +15,7 @@ extension Graph {
         throw GraphError("linear", "expected a bias of shape [\(out)], got \(bias.shape)")
       }
     }
-    return apply(Linear(), [x, weight] + (bias.map { [$0] } ?? []), shape: [x.shape[0], out])
+    return apply(Linear(), [x, weight] + (bias.map { [$0] } ?? []), shape: x.shape.dropLast() + [out])
   }
 }
 

@@ -117,10 +117,10 @@ public struct Checkpoint: Sendable {
     let hidden = model?["hidden"]?.arrayValue?.count ?? 0
     var activations: [String] = []
     for type in layers.compactMap({ $0["type"]?.stringValue }) + [model?["activation"]?.stringValue ?? ""]
-    where MlpPreset.activations.contains(where: { $0.name == type }) && !activations.contains(type) {
+    where ActivationLayer.names.contains(type) && !activations.contains(type) {
       activations.append(type)
     }
-    let depth = layers.isEmpty ? 2 * hidden + 1 : layers.count
+    let depth = layers.isEmpty ? model?["layers"]?.intValue ?? 2 * hidden + 1 : layers.count
     let parts =
       [
         spec["dataset"]?["name"]?.stringValue ?? "model", "layers-\(depth)", "epochs-\(epoch)",

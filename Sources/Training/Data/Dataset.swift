@@ -17,16 +17,19 @@ public enum Features: Sendable {
   case floats([Float])
   /// Bytes that stand for `byte / 255`, as pixels of 0...1.
   case bytes([UInt8])
-  /// Either of the two, in a file.
+  /// Running text as the numbers of its tokens, each once; rows lie anywhere in it.
+  case tokens([Int32])
+  /// Either of the first two, in a file.
   case mapped(MappedFeatures)
 
-  /// Gives the values as they lie to one of the two bodies.
+  /// Gives the values as they lie to one of the two bodies; tokens are no values.
   func withValues<R>(
     floats: (UnsafeBufferPointer<Float>) -> R, bytes: (UnsafeBufferPointer<UInt8>) -> R
   ) -> R {
     switch self {
     case .floats(let values): values.withUnsafeBufferPointer(floats)
     case .bytes(let values): values.withUnsafeBufferPointer(bytes)
+    case .tokens: floats(UnsafeBufferPointer(start: nil, count: 0))
     case .mapped(let values): values.withValues(floats: floats, bytes: bytes)
     }
   }
@@ -131,11 +134,24 @@ public struct Dataset: Sendable {
   public let pool: Examples
   /// The set's own test split, where it has one.
   public let test: Examples?
+  /// Running text, for sets of it.
+  let text: String?
+  /// How the text has become tokens, once it has.
+  let tokenizer: Tokenizer?
 
   /// A data set of the given parts.
   public init(
     info: DatasetInfo, columns: [String] = [], missing: Int = 0, pool: Examples, test: Examples? = nil
   ) {
+    self.init(info: info, columns: columns, missing: missing, pool: pool, test: test, text: nil)
+  }
+
+  init(
+    info: DatasetInfo, columns: [String] = [], missing: Int = 0, pool: Examples, test: Examples? = nil,
+    text: String?, tokenizer: Tokenizer? = nil
+  ) {
+    self.text = text
+    self.tokenizer = tokenizer
     self.info = info
     self.columns = columns
     self.missing = missing

@@ -19,6 +19,11 @@ struct Split: Sendable {
 
   init(_ dataset: Dataset, _ spec: DatasetSpec, seed: UInt64) throws(SpecError) {
     let pool = dataset.pool
+    if pool.tokens != nil {
+      let text = try TextSplit(pool, spec)
+      (train, validation, test) = (text.train, text.validation, text.test)
+      return
+    }
     let count = min(pool.count, spec.limit ?? pool.count)
     var left = Array(0..<Int32(count))
     func take(_ size: PartSize, _ purpose: RandomPurpose) -> Part? {
@@ -154,6 +159,12 @@ struct BatchFiller: Sendable {
     _ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>, stride: Int
   ) {
     let width = examples.width
+    if let tokens = examples.tokens {
+      for (index, row) in rows.enumerated() {
+        for column in 0..<width { features[index * stride + column] = Float(tokens[Int(row) + column]) }
+      }
+      return
+    }
     examples.features.withValues(
       floats: { source in
         for (index, row) in rows.enumerated() {
@@ -168,6 +179,23 @@ struct BatchFiller: Sendable {
         }
       })
     standardize(features, rows: rows.count, width: width, stride: stride)
+  }
+
+  /// Writes the right answers of each of `rows`: classes, `targets` `stride` floats apart, or the tokens that follow.
+  func fillAnswers(
+    _ rows: ArraySlice<Int32>, of examples: Examples, labels: UnsafeMutablePointer<Int32>,
+    targets: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    let (width, tokens) = (examples.width, examples.tokens)
+    for (index, row) in rows.enumerated() {
+      if let tokens {
+        for column in 0..<width { labels[index * width + column] = tokens[Int(row) + column + 1] }
+      } else if examples.labels.isEmpty {
+        targets[index * stride] = examples.targets[Int(row)]
+      } else {
+        labels[index] = examples.labels[Int(row)]
+      }
+    }
   }
 
   /// Brings rows of raw features to the scale the model is trained on.

@@ -5,6 +5,8 @@ struct ParameterSpec: Sendable {
   /// As in PyTorch's `state_dict` of a Sequential: `0.weight`.
   let name: String
   let shape: [Int]
+  /// Whether its rows are looked up, as those of an embedding.
+  var isTable = false
   /// Its values before the first step, from the initialization stream and its own number in the model.
   let initial: @Sendable (RandomStream, Int) -> [Float]
 
@@ -40,7 +42,9 @@ struct Architecture: Sendable {
     var shape = dataset.inputShape
     var count = 0
     for (index, layer) in model.layers(outputs: dataset.outputs).enumerated() {
-      let place = LayerPlace(index: index, path: model.path(ofLayer: index))
+      let place = LayerPlace(
+        index: index, path: model.path(ofLayer: index),
+        vocabulary: dataset.info.kind == .text ? dataset.outputs : nil)
       let resolved = try layer.resolve(input: shape, place)
       for parameter in resolved.parameters {
         guard let size = Self.product(parameter.shape), size <= memoryLimit, count + size <= memoryLimit
@@ -64,6 +68,15 @@ struct Architecture: Sendable {
       shape = resolved.output
     }
     self.layers = layers
+    if dataset.info.kind == .text {
+      guard shape == dataset.inputShape + [dataset.outputs] else {
+        throw SpecError(
+          model.path(ofLayer: layers.count - 1),
+          "gives numbers of shape \(shape) for an example, but the \(dataset.outputs) tokens of \(dataset.name) "
+            + "want one each at every place: \(dataset.inputShape + [dataset.outputs])")
+      }
+      return
+    }
     guard Self.product(shape) == dataset.outputs else {
       let needs = dataset.info.task == .classification ? "\(dataset.outputs) classes" : "one target"
       throw SpecError(
@@ -71,6 +84,9 @@ struct Architecture: Sendable {
         "gives \(Self.product(shape) ?? 0) numbers for an example, but \(dataset.name) has \(needs)")
     }
   }
+
+  /// How many numbers the model gives for an example.
+  var outputs: Int { Self.product(layers.last?.shape.output ?? []) ?? 0 }
 
   /// All parameters in the order of the layers.
   var parameters: [ParameterSpec] { layers.flatMap(\.shape.parameters) }
@@ -108,14 +124,18 @@ struct LayerPlace: Sendable {
   /// What the names of its tensors begin with: `3`, or `3.0` for the first layer inside of the fourth.
   private let prefix: String
 
+  /// How many different tokens the input has; nil where it is no text.
+  let vocabulary: Int?
+
   /// A layer of the model itself.
-  init(index: Int, path: String) {
-    (self.index, self.path) = (index, path)
+  init(index: Int, path: String, vocabulary: Int? = nil) {
+    (self.index, self.path, self.vocabulary) = (index, path, vocabulary)
     (depth, prefix) = (0, "\(index)")
   }
 
   private init(_ outer: LayerPlace, _ index: Int) {
     self.index = Self.inner(outer.index, index)
+    vocabulary = outer.vocabulary
     path = "\(outer.path).layers.\(index)"
     (depth, prefix) = (outer.depth + 1, "\(outer.prefix).\(index)")
   }

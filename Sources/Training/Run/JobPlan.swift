@@ -53,9 +53,14 @@ public struct JobPlan: Sendable {
     _ checkpoints: CheckpointSource?
   ) throws(SpecError) {
     self.spec = spec
-    do { dataset = try catalog.load(spec.dataset.name) } catch {
+    let loaded: Dataset
+    do { loaded = try catalog.load(spec.dataset.name) } catch {
       throw SpecError(field: "dataset.name", message: "dataset.name: \(error.reason)")
     }
+    dataset =
+      try spec.dataset.text.map { text throws(SpecError) in
+        try loaded.tokenized(text, limit: spec.dataset.limit)
+      } ?? loaded
     guard spec.loss.task == dataset.info.task else {
       throw SpecError(
         "loss.type",

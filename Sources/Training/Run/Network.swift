@@ -26,6 +26,8 @@ final class Network {
   private var training: [Int: Executor] = [:]
   private var phase: Int?
   private let evaluation: [Int: Executor]
+  /// The executor of the last use of the model.
+  private var using: Executor?
   /// The sum of gradients of an update's batches, where it has several.
   private let sums: Arena?
   /// The averaged parameters, which are those evaluated.
@@ -188,7 +190,7 @@ final class Network {
   /// Loss and accuracy of a part, as the model is used: nothing dropped.
   func evaluate(_ part: Part) -> BatchResult {
     var total = BatchResult(loss: 0, correct: 0, count: 0)
-    for size in Programs.batches(of: part.count) {
+    for size in Programs.batches(of: part.count, plan.dataset.evaluationBatch) {
       guard let executor = evaluation[size] else { continue }
       run(executor, part.rows[total.count..<total.count + size], of: part.examples, step: 0)
       total.loss += executor.loss * Double(size)
@@ -201,14 +203,47 @@ final class Network {
 
   private func run(_ executor: Executor, _ rows: ArraySlice<Int32>, of examples: Examples, step: Int) {
     filler.fill(rows, of: examples, features: executor.input, stride: executor.inputStride)
-    for (index, row) in rows.enumerated() {
-      if examples.labels.isEmpty {
-        executor.targets[index * executor.targetStride] = examples.targets[Int(row)]
-      } else {
-        executor.labels[index] = examples.labels[Int(row)]
-      }
-    }
+    filler.fillAnswers(
+      rows, of: examples, labels: executor.labels, targets: executor.targets, stride: executor.targetStride)
     executor.run(seed: plan.spec.seed, step: UInt64(step))
+  }
+
+  // MARK: Use
+
+  /// The model's outputs for rows of raw features.
+  func outputs(_ inputs: [[Float]]) throws -> [[Float]] {
+    let executor = try usingExecutor(batch: inputs.count)
+    for (index, input) in inputs.enumerated() {
+      (executor.input + index * executor.inputStride).update(from: input, count: input.count)
+    }
+    filler.standardize(
+      executor.input, rows: inputs.count, width: plan.dataset.pool.width, stride: executor.inputStride)
+    executor.run(seed: plan.spec.seed, step: 0)
+    let width = plan.architecture.outputs
+    return inputs.indices.map { index in
+      (0..<width).map { executor.output[index * executor.outputStride + $0] }
+    }
+  }
+
+  /// The logits of the token that follows `tokens`, at most a context of them. What stands behind them is not seen by
+  /// a model that looks back only; one that looks both ways sees the first token of the vocabulary.
+  func nextLogits(_ tokens: [Int32]) throws -> [Float] {
+    let executor = try usingExecutor(batch: 1)
+    for place in 0..<plan.dataset.pool.width {
+      executor.input[place] = place < tokens.count ? Float(tokens[place]) : 0
+    }
+    executor.run(seed: plan.spec.seed, step: 0)
+    return (0..<plan.dataset.outputs).map { executor.output[(tokens.count - 1) * executor.outputStride + $0] }
+  }
+
+  private func usingExecutor(batch: Int) throws -> Executor {
+    if let executor = using, executor.plan.batch == batch { return executor }
+    let program =
+      try plan.programs.evaluation[batch] ?? Programs.forUse(plan.architecture, plan.spec, batch: batch)
+    let executor = try Executor(
+      program, parameters: average ?? parameters, gradients: nil, pool: pool, kernels: kernels)
+    using = executor
+    return executor
   }
 
   // MARK: State

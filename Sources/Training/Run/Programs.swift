@@ -22,7 +22,7 @@ struct Programs: Sendable {
   /// How parameters, gradients and slots lie in memory.
   let layout: ParameterLayout
 
-  /// Examples that are evaluated together.
+  /// Examples that are evaluated together, of sets where each is one prediction.
   static let evaluationBatch = 256
 
   /// Plans for training with batches of the given sizes and for evaluating the parts of the split.
@@ -46,11 +46,16 @@ struct Programs: Sendable {
     var evaluation: [Int: Plan] = [:]
     for part in [split.validation, split.test] {
       guard let part else { continue }
-      for size in Self.batches(of: part.count) where evaluation[size] == nil {
+      for size in Self.batches(of: part.count, dataset.evaluationBatch) where evaluation[size] == nil {
         evaluation[size] = try plan(size, .evaluation, step: 0)
       }
     }
     self.evaluation = evaluation
+  }
+
+  /// The plan of using a model on `batch` examples.
+  static func forUse(_ architecture: Architecture, _ spec: JobSpec, batch: Int) throws(SpecError) -> Plan {
+    try plan(architecture, spec, batch: batch, .evaluation) { _ in true }
   }
 
   /// Bytes of `arenas` arenas of the layout and of what all plans need for themselves.
@@ -59,10 +64,10 @@ struct Programs: Sendable {
     return arenas * layout.bytes + evaluation.values.reduce(training) { $0 + $1.memoryBytes }
   }
 
-  /// The sizes of the batches in which `count` examples are evaluated.
-  static func batches(of count: Int) -> [Int] {
-    let rest = count % evaluationBatch
-    return [Int](repeating: evaluationBatch, count: count / evaluationBatch) + (rest > 0 ? [rest] : [])
+  /// The sizes of the batches in which `count` examples are evaluated, at most `size` at a time.
+  static func batches(of count: Int, _ size: Int) -> [Int] {
+    let rest = count % size
+    return [Int](repeating: size, count: count / size) + (rest > 0 ? [rest] : [])
   }
 
   private static func plan(
@@ -77,7 +82,9 @@ struct Programs: Sendable {
         path = spec.model.path(ofLayer: index)
         var parameters: [Node] = []
         for parameter in entry.shape.parameters {
-          parameters.append(try graph.parameter(parameter.name, parameter.shape, trains: trains(number)))
+          parameters.append(
+            try graph.parameter(
+              parameter.name, parameter.shape, isTable: parameter.isTable, trains: trains(number)))
           number += 1
         }
         x = try entry.layer.add(to: &graph, x, parameters, index: index)

@@ -203,7 +203,9 @@ private final class TrainingRun {
     _ step: Int, _ batch: BatchResult, _ rate: Double, _ gradients: [Double], _ sizes: UpdateSizes
   ) throws {
     var values = [batch.loss]
-    if curves.hasAccuracy { values.append(Double(batch.correct) / Double(batch.count)) }
+    if curves.hasAccuracy {
+      values.append(Double(batch.correct) / Double(batch.count * plan.dataset.predictionsEach))
+    }
     values += [rate, Double(step / plan.stepsPerEpoch)]
     values += curves.norms.values(gradients: gradients, moved: sizes.moved, before: sizes.before)
     try record(curves.steps, step, values)
@@ -221,7 +223,9 @@ private final class TrainingRun {
     if let part = plan.split.validation {
       let result = network.evaluate(part)
       var values = [result.loss]
-      if curves.hasAccuracy { values.append(Double(result.correct) / Double(result.count)) }
+      if curves.hasAccuracy {
+        values.append(Double(result.correct) / Double(result.count * plan.dataset.predictionsEach))
+      }
       metrics = Array(zip(curves.validation.keys, values)).map { (key: $0.0, value: $0.1) }
       try record(curves.validation, done, values)
       let text = metrics.map { "\($0.key) \(Display.short($0.value, digits: 4))" }.joined(separator: ", ")
@@ -237,7 +241,9 @@ private final class TrainingRun {
     guard let part = plan.split.test else { return }
     let result = network.evaluate(part)
     var values = [result.loss]
-    if curves.hasAccuracy { values.append(Double(result.correct) / Double(result.count)) }
+    if curves.hasAccuracy {
+      values.append(Double(result.correct) / Double(result.count * plan.dataset.predictionsEach))
+    }
     try record(curves.test, done, values)
   }
 

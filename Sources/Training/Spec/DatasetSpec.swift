@@ -34,6 +34,8 @@ struct DatasetSpec: Sendable {
   let standardize: Bool
   /// A new order every epoch; otherwise the set's own.
   let shuffle: Bool
+  /// How running text is read; nil for other sets.
+  let text: TextSpec?
 
   init(_ fields: FieldReader, _ catalog: DatasetCatalog) throws(SpecError) {
     name = try fields.string("name")
@@ -66,6 +68,11 @@ struct DatasetSpec: Sendable {
     self.test = test
     limit = try fields.integerOrNone("limit", 1...1_000_000_000)
     standardize = try fields.bool("standardize", default: info.kind == .tabular)
+    TextSpec.describe(fields)
+    text = info.kind == .text ? try TextSpec(fields) : nil
+    if text != nil, folds != nil { throw fields.error("folds", must: "left out for running text") }
+    if text != nil, bootstrap { throw fields.error("bootstrap", must: "false for running text") }
+    if text != nil, standardize { throw fields.error("standardize", must: "false for running text") }
     shuffle = try fields.bool("shuffle", default: true)
     try fields.finish("dataset")
   }
@@ -80,6 +87,7 @@ struct DatasetSpec: Sendable {
       object["validation"] = nil
       object["fold"] = JSON(fold)
     }
+    for (field, value) in text?.encoded.entries ?? [] { object[field] = value }
     return .object(object)
   }
 

@@ -240,6 +240,11 @@ final class FieldReader {
 
   /// The objects of a list.
   func list(_ name: String, count: ClosedRange<Int>) throws(SpecError) -> [FieldReader] {
+    let schema: JSON = [
+      "type": "array", "items": ["type": "object"], "minItems": JSON(count.lowerBound),
+      "maxItems": JSON(count.upperBound),
+    ]
+    notes?.note(name, schema, default: nil)
     guard let value = value(name) else { throw SpecError(path(of: name), "is required") }
     guard let items = value.arrayValue, count.contains(items.count) else {
       throw error(name, must: "a list of \(count.lowerBound) to \(count.upperBound) objects")

@@ -19,7 +19,8 @@ struct ModelSpec: Sendable {
 
   init(_ fields: FieldReader) throws(SpecError) {
     let hasPreset = fields.value("preset") != nil
-    let hasLayers = fields.value("layers") != nil
+    // A preset's `layers` is a number.
+    let hasLayers = fields.value("layers").map { !hasPreset || $0.arrayValue != nil } ?? false
     guard hasPreset != hasLayers else {
       throw SpecError(fields.path(of: "layers"), "or model.preset must be given, one of the two")
     }
@@ -81,6 +82,12 @@ protocol ModelPreset: Sendable {
 extension MethodTable where Method == any ModelPreset {
   /// All presets.
   static let presets = MethodTable(rows: [
-    Row(MlpPreset.type) { fields throws(SpecError) in try MlpPreset(fields) }
+    Row(MlpPreset.type) { fields throws(SpecError) in try MlpPreset(fields) },
+    Row(TransformerPreset.causal) { fields throws(SpecError) in
+      try TransformerPreset(TransformerPreset.causal, fields)
+    },
+    Row(TransformerPreset.bidirectional) { fields throws(SpecError) in
+      try TransformerPreset(TransformerPreset.bidirectional, fields)
+    },
   ])
 }

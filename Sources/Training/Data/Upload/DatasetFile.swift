@@ -49,6 +49,9 @@ enum DatasetFile {
       throw DatasetError(name: name, reason: "\(path) cannot be read")
     }
     let bytes = file.bytes
+    if let text = TextImport.text(in: bytes) {
+      return .text(name: name, text, source: TextImport.source, license: "the uploader's")
+    }
     guard bytes.count >= 16, bytes.prefix(8).elementsEqual(magic) else { throw damaged() }
     let length = Int(clamping: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
     guard length <= bytes.count - 16, let json = try? JSON.parse(Array(bytes[16..<16 + length])),

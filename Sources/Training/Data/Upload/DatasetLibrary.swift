@@ -14,9 +14,11 @@ public enum UploadFormat: String, Sendable, CaseIterable {
   case idx
   /// Two NumPy arrays: examples and labels.
   case npy
+  /// Running text in UTF-8: one file.
+  case text
 
   /// The files a data set of this format is made of, by their names in a form.
-  public var parts: [String] { self == .csv ? ["file"] : ["images", "labels"] }
+  public var parts: [String] { self == .csv || self == .text ? ["file"] : ["images", "labels"] }
 }
 
 /// A folder of uploaded data sets.
@@ -102,6 +104,7 @@ public final class DatasetLibrary: Sendable {
   {
     switch format {
     case .csv: return try TableImport.csv(files[0], to: target, options)
+    case .text: return try TextImport.text(files[0], to: target)
     case .idx, .npy:
       var arrays: [ArrayFile] = []
       for (path, part) in zip(files, format.parts) {

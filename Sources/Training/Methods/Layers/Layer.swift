@@ -19,12 +19,19 @@ protocol Layer: Sendable {
 
 extension MethodTable where Method == any Layer {
   /// All layers.
-  static let layers = MethodTable(rows: [
-    Row(LinearLayer.type) { fields throws(SpecError) in try LinearLayer(fields) },
-    Row(ReluLayer.type) { _ in ReluLayer() },
-    Row(TanhLayer.type) { _ in TanhLayer() },
-    Row(DropoutLayer.type) { fields throws(SpecError) in try DropoutLayer(fields) },
-    Row(FlattenLayer.type) { _ in FlattenLayer() },
-    Row(ResidualLayer.type) { fields throws(SpecError) in try ResidualLayer(fields) },
-  ])
+  static let layers = MethodTable(
+    rows: [
+      Row(LinearLayer.type) { fields throws(SpecError) in try LinearLayer(fields) },
+      Row(ReluLayer.type) { _ in ReluLayer() },
+      Row(TanhLayer.type) { _ in TanhLayer() },
+      Row(DropoutLayer.type) { fields throws(SpecError) in try DropoutLayer(fields) },
+      Row(FlattenLayer.type) { _ in FlattenLayer() },
+      Row(ResidualLayer.type) { fields throws(SpecError) in try ResidualLayer(fields) },
+      Row(LayerNormLayer.type) { fields throws(SpecError) in try LayerNormLayer(fields) },
+      Row(RmsNormLayer.type) { fields throws(SpecError) in try RmsNormLayer(fields) },
+      Row(EmbeddingLayer.type) { fields throws(SpecError) in try EmbeddingLayer(fields) },
+      Row(PositionalLayer.type) { fields throws(SpecError) in try PositionalLayer(fields) },
+      Row(AttentionLayer.type) { fields throws(SpecError) in try AttentionLayer(fields) },
+      Row(TransformerBlockLayer.type) { fields throws(SpecError) in try TransformerBlockLayer(fields) },
+    ] + ActivationLayer.rows)
 }

@@ -1,7 +1,7 @@
 import Autodiff
 import JSON
 
-/// y = x W^T + b with W [out, in]. An input of more dimensions is flattened first. PyTorch: Linear.
+/// y = x W^T + b with W [out, in], at each time step of a sequence. An image is flattened first. PyTorch: Linear.
 struct LinearLayer: Layer {
   static let type = "linear"
 
@@ -29,7 +29,7 @@ struct LinearLayer: Layer {
   }
 
   func resolve(input: [Int], _ place: LayerPlace) throws(SpecError) -> LayerShape {
-    guard let fanIn = Architecture.product(input) else {
+    guard let fanIn = input.count == 2 ? input[1] : Architecture.product(input) else {
       throw SpecError(place.path, "has an input of shape \(input), which is too large")
     }
     let (out, initialization) = (self.out, self.initialization)
@@ -44,11 +44,12 @@ struct LinearLayer: Layer {
           initialization.bias(count: out, fanIn: fanIn, random, parameter: index)
         })
     }
-    return LayerShape(output: [out], parameters: parameters)
+    return LayerShape(
+      output: input.dropLast(input.count == 2 ? 1 : input.count) + [out], parameters: parameters)
   }
 
   func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node {
-    let rows = x.shape.count == 2 ? x : try graph.flatten(x)
+    let rows = x.shape.count <= 3 ? x : try graph.flatten(x)
     return try graph.linear(rows, weight: parameters[0], bias: bias ? parameters[1] : nil)
   }
 }

@@ -3,14 +3,13 @@ import JSON
 /// A multi-layer perceptron: linear layers of the `hidden` sizes, each with an activation, and a linear head.
 struct MlpPreset: ModelPreset {
   static let type = "mlp"
-  static let activations: [(name: String, layer: any Layer)] = [("relu", ReluLayer()), ("tanh", TanhLayer())]
 
   let hidden: [Int]
   let activation: String
 
   init(_ fields: FieldReader) throws(SpecError) {
     hidden = try fields.integers("hidden", 1...65536, count: 0...100)
-    activation = try fields.choice("activation", Self.activations.map(\.name), default: "relu")
+    activation = try fields.choice("activation", ActivationLayer.names, default: "relu")
   }
 
   var encoded: JSONObject {
@@ -21,7 +20,7 @@ struct MlpPreset: ModelPreset {
   }
 
   func layers(outputs: Int) -> [any Layer] {
-    let activation = Self.activations.first { $0.name == self.activation }?.layer ?? ReluLayer()
+    let activation = ActivationLayer.named(self.activation) ?? ReluLayer()
     let body = hidden.flatMap { [LinearLayer(out: $0), activation] as [any Layer] }
     return body + [LinearLayer(out: outputs)]
   }

@@ -17,6 +17,8 @@ struct CrossEntropyLoss: Loss {
   var task: DatasetTask { .classification }
 
   func add(to graph: inout Graph, _ output: Node) throws(GraphError) -> Node {
-    try graph.crossEntropy(output, labels: graph.labels(), labelSmoothing: labelSmoothing)
+    try graph.crossEntropy(
+      output, labels: graph.labels(each: output.shape.count == 3 ? output.shape[1] : 1),
+      labelSmoothing: labelSmoothing)
   }
 }

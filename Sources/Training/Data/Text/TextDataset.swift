@@ -1,0 +1,125 @@
+// Running text: the data set holds the text, and a job's `context` and `tokenizer` make examples of it. An example is
+// `context` tokens in a row, and what is to be predicted at each of them is the token that follows it.
+
+import JSON
+
+/// How a job reads running text.
+struct TextSpec: Sendable, Equatable {
+  /// Tokens that an example has.
+  let context: Int
+  let tokenizer: TokenizerKind
+
+  init(_ fields: FieldReader) throws(SpecError) {
+    context = try fields.integer("context", 1...8192, default: 64)
+    let name = try fields.choice("tokenizer", TokenizerKind.allCases.map(\.rawValue), default: "char")
+    tokenizer = TokenizerKind(rawValue: name) ?? .char
+  }
+
+  /// Says which fields running text has beside those of all sets.
+  static func describe(_ fields: FieldReader) {
+    fields.describe(
+      "context",
+      [
+        "type": "integer", "minimum": 1, "maximum": 8192, "description": "running text: tokens of an example",
+      ],
+      default: 64)
+    fields.describe(
+      "tokenizer",
+      [
+        "type": "string", "enum": .array(TokenizerKind.allCases.map { .string($0.rawValue) }),
+        "description": "running text: what a token is",
+      ], default: "char")
+  }
+
+  /// Its fields.
+  var encoded: JSONObject { ["context": JSON(context), "tokenizer": .string(tokenizer.rawValue)] }
+}
+
+extension Dataset {
+  /// A set of running text. Its size is in characters, Unicode scalars, of which `classes` lists those that occur.
+  public static func text(name: String, _ text: String, source: String, license: String) -> Dataset {
+    let characters = Tokenizer(.char, text: text).vocabulary
+    let info = DatasetInfo(
+      name: name, kind: .text, task: .classification, examples: text.unicodeScalars.count, inputShape: [],
+      classes: characters, source: source, license: license)
+    return Dataset(info: info, pool: Examples(width: 0, features: .bytes([])), text: text)
+  }
+
+  /// The text as tokens: the vocabulary becomes the classes, and examples begin at every token.
+  func tokenized(_ spec: TextSpec, limit: Int?) throws(SpecError) -> Dataset {
+    guard var text else { return self }
+    if let limit { text = String(String.UnicodeScalarView(text.unicodeScalars.prefix(limit))) }
+    let tokenizer = Tokenizer(spec.tokenizer, text: self.text ?? text)
+    let tokens = tokenizer.encode(text).compactMap { $0 }
+    guard tokenizer.vocabulary.count <= 65_536 else {
+      throw SpecError(
+        "dataset.tokenizer",
+        "makes a vocabulary of \(tokenizer.vocabulary.count) tokens; there may be 65536 of them")
+    }
+    let tokenInfo = DatasetInfo(
+      name: info.name, kind: .text, task: .classification, examples: info.examples,
+      inputShape: [spec.context],
+      classes: tokenizer.vocabulary, source: info.source, license: info.license)
+    return Dataset(
+      info: tokenInfo, pool: Examples(tokens: tokens, context: spec.context), text: self.text,
+      tokenizer: tokenizer)
+  }
+
+  /// How many predictions a model makes for one example: one for each token of running text.
+  var predictionsEach: Int { info.kind == .text ? inputShape.reduce(1, *) : 1 }
+
+  /// Examples that are evaluated together: about four thousand tokens.
+  var evaluationBatch: Int { max(1, min(Programs.evaluationBatch, 4096 / predictionsEach)) }
+}
+
+extension Examples {
+  /// Running text: an example is the `context` tokens from its row on, its labels are the tokens one place later.
+  init(tokens: [Int32], context: Int) {
+    self.init(width: context, features: .tokens(tokens), labels: [], targets: [])
+  }
+
+  /// The tokens of running text; nil for other sets.
+  var tokens: [Int32]? {
+    if case .tokens(let tokens) = features { tokens } else { nil }
+  }
+}
+
+/// Running text is cut where it stands: the test part is the last, the validation part the last before it. Examples lie
+/// side by side; a rest that is shorter than an example is left out.
+struct TextSplit {
+  let train: Part
+  let validation: Part?
+  let test: Part?
+
+  init(_ examples: Examples, _ spec: DatasetSpec) throws(SpecError) {
+    let count = examples.tokens?.count ?? 0
+    let context = examples.width
+    var end = count
+    func take(_ size: PartSize, _ field: String) throws(SpecError) -> Part? {
+      guard case .fraction(let share) = size, share > 0 else { return nil }
+      let first = max(0, end - max(1, Int((share * Double(count)).rounded())))
+      let part = Self.part(examples, first..<end)
+      guard part.count > 0 else {
+        throw SpecError(
+          field,
+          "makes a part of \(end - first) tokens, and an example needs \(context + 1), the context and one more"
+        )
+      }
+      end = first
+      return part
+    }
+    test = try take(spec.test, "dataset.test")
+    validation = try take(spec.validation, "dataset.validation")
+    train = Self.part(examples, 0..<end)
+    guard train.count > 0 else {
+      throw SpecError(
+        "dataset.context", "of \(context) needs \(context + 1) tokens to train on, but there are \(end)")
+    }
+  }
+
+  private static func part(_ examples: Examples, _ range: Range<Int>) -> Part {
+    let windows = max(0, range.count - 1) / examples.width
+    return Part(
+      examples: examples, rows: (0..<windows).map { Int32(range.lowerBound + $0 * examples.width) })
+  }
+}

@@ -1,0 +1,96 @@
+// A trained model put to use: outputs for examples, and texts that go on.
+
+import Autodiff
+import JSON
+
+/// A model in the state of a checkpoint. Used by one thread.
+public final class Predictor {
+  private let plan: JobPlan
+  private let network: Network
+
+  /// Reads a checkpoint of the job. Throws when the job's data cannot be read or the checkpoint is not the job's.
+  public init(spec: JobSpec, catalog: DatasetCatalog, checkpoint: [UInt8], threads: Int = 1) throws {
+    plan = try JobPlan.make(spec, catalog: catalog, isResuming: true)
+    network = try Network(plan, threads: threads, try KernelTable.select())
+    try network.restore(try Checkpoint(checkpoint).tensors)
+  }
+
+  /// Whether it continues texts; otherwise it takes inputs.
+  public var isText: Bool { plan.dataset.info.kind == .text }
+
+  /// Whether its outputs are logits of classes.
+  public var isClassifier: Bool { plan.dataset.info.task == .classification }
+
+  /// The network's outputs for each input: features as the data set has them, which are scaled as in training. Throws
+  /// for an input that does not have as many numbers as an example.
+  public func outputs(_ inputs: [[Float]]) throws -> [[Float]] {
+    let width = plan.dataset.pool.width
+    for (index, input) in inputs.enumerated() where input.count != width {
+      throw SpecError(
+        "inputs.\(index)",
+        "must have the \(width) numbers of an example, \(plan.dataset.inputShape), got \(input.count)")
+    }
+    var outputs: [[Float]] = []
+    while outputs.count < inputs.count {
+      let part = inputs[outputs.count..<min(outputs.count + Programs.evaluationBatch, inputs.count)]
+      outputs += try network.outputs(Array(part))
+    }
+    return outputs
+  }
+
+  /// What each row of logits says of the classes: probabilities that add up to 1. One logit is the second class's.
+  public static func probabilities(_ logits: [Float]) -> [Double] {
+    guard logits.count > 1 else {
+      let positive = logits.first.map { 1 / (1 + ExactMath.exp(-Double($0))) } ?? 0
+      return [1 - positive, positive]
+    }
+    return softmax(logits, temperature: 1)
+  }
+
+  /// Continues a text by `tokens` tokens, each drawn from softmax(logits / temperature), or with temperature 0 the
+  /// likeliest; the same seed gives the same text. Throws for a prompt that the vocabulary does not have.
+  public func continueText(_ prompt: String, tokens: Int, temperature: Double, seed: UInt64) throws -> String
+  {
+    guard let tokenizer = plan.dataset.tokenizer else { throw SpecError("prompt", "is for models of text") }
+    let context = plan.dataset.pool.width
+    var text = try Self.encode(prompt, tokenizer)
+    let first = text.count
+    let random = RandomStream(seed: seed, .sampling)
+    for step in 0..<tokens {
+      let seen = text.suffix(context)
+      let logits = try network.nextLogits(seen.isEmpty ? [0] : Array(seen))
+      text.append(Int32(Self.draw(logits, temperature, random.uniform(step, 0))))
+    }
+    return tokenizer.decode(Array(text[first...]))
+  }
+
+  private static func encode(_ prompt: String, _ tokenizer: Tokenizer) throws(SpecError) -> [Int32] {
+    let encoded = tokenizer.encode(prompt)
+    if let unknown = encoded.firstIndex(of: nil) {
+      let token = Tokenizer.split(tokenizer.kind, prompt)[unknown]
+      throw SpecError(
+        "prompt", "has \(JSON.string(token).text), which the text that was trained on does not have")
+    }
+    return encoded.compactMap { $0 }
+  }
+
+  private static func draw(_ logits: [Float], _ temperature: Double, _ uniform: Double) -> Int {
+    guard temperature > 0 else {
+      return logits.indices.max { (logits[$0], -$0) < (logits[$1], -$1) } ?? 0
+    }
+    var left = uniform
+    let shares = softmax(logits, temperature: temperature)
+    for (token, share) in shares.enumerated() {
+      left -= share
+      if left < 0 { return token }
+    }
+    return shares.lastIndex { $0 > 0 } ?? 0
+  }
+
+  private static func softmax(_ logits: [Float], temperature: Double) -> [Double] {
+    let top = Double(logits.max() ?? 0)
+    let powers = logits.map { ExactMath.exp((Double($0) - top) / temperature) }
+    let total = powers.reduce(0, +)
+    return powers.map { $0 / total }
+  }
+}
