@@ -63,8 +63,8 @@ let package = Package(
     tests(
       "TrainingTests", ["Training", "Autodiff", "JSON"],
       exclude: [
-        "make_datasets.py", "make_golden.py", "make_golden_optimizers.py", "make_golden_schedules.py",
-        "make_sequence_golden.py",
+        "make_datasets.py", "make_golden.py", "make_golden_images.py", "make_golden_optimizers.py",
+        "make_golden_schedules.py", "make_sequence_golden.py",
       ]),
     tests("TuningTests", ["Tuning", "JSON"]),
     tests("TrackingServerTests", ["TrackingServer", "Training", "Storage", "HTTP", "JSON"]),

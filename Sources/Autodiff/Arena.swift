@@ -28,7 +28,8 @@ public final class Arena {
 ///
 /// A matrix is stored transposed, [in, out], its rows padded with zeros to a multiple of sixteen floats; a vector
 /// is one such row. The weight of a convolution, [out, in, height, width], is stored as the matrix
-/// [height * width * in, out]; a table, whose rows are looked up, as it is. `read` and `write` translate from and to PyTorch's order.
+/// [height * width * in, out]; a table, whose rows are looked up, as it is. `read` and `write` translate from and to
+/// PyTorch's order.
 public struct ParameterLayout: Sendable, Equatable {
   /// One parameter.
   public struct Entry: Sendable, Equatable {

@@ -71,6 +71,7 @@ struct Differentiation {
 
   /// Adds a step that makes parts of several values' gradients, its outputs in their order.
   mutating func contribute(to values: [Int], _ operation: any Operation, _ inputs: [Int]) {
+    guard values.contains(where: isWanted) else { return }
     let outputs = values.map { program.addValue(like: $0) }
     program.steps.append(Step(operation, inputs: inputs, outputs: outputs))
     for (value, part) in zip(values, outputs) { parts[value, default: []].append(part) }

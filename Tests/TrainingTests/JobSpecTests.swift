@@ -55,7 +55,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("model.layers.0.out", 1e300, says: "from 1 to 65536"),
     WrongJob("model.layers.0.units", 3, says: "is not a field of linear"),
     WrongJob("model.layers.0", ["type": "linear"], "model.layers.0.out", says: "is required"),
-    WrongJob("model.layers.0", ["type": "conv2d"], "model.layers.0.type", says: "\"linear\", \"relu\""),
+    WrongJob("model.layers.0", ["type": "conv9d"], "model.layers.0.type", says: "\"linear\", \"relu\""),
     WrongJob("model.layers.0", 7, says: "must be an object, got 7"),
     WrongJob(
       "model.layers.0.init", ["type": "glorot"], "model.layers.0.init.type", says: "xavier_uniform"),
@@ -68,7 +68,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("model.layers", [], says: "a list of 1 to 1000 objects"),
     WrongJob("model", [:], "model.layers", says: "or model.preset must be given"),
     WrongJob("model.preset", "mlp", "model.layers", says: "one of the two"),
-    WrongJob("model", ["preset": "resnet"], "model.preset", says: "must be one of \"mlp\""),
+    WrongJob("model", ["preset": "vgg"], "model.preset", says: "must be one of \"mlp\""),
     WrongJob("model", ["preset": "mlp"], "model.hidden", says: "is required"),
     WrongJob(
       "model", ["preset": "mlp", "hidden": [8, 0]], "model.hidden.1", says: "from 1 to 65536, got 0"),

@@ -100,7 +100,7 @@ public struct Checkpoint: Sendable {
   public var evaluatedModel: [NamedTensor] {
     func part(_ prefix: String) -> [NamedTensor] {
       tensors.filter { $0.name.hasPrefix(prefix) }.map {
-        NamedTensor(name: String($0.name.dropFirst(prefix.count)), shape: $0.shape, values: $0.values)
+        $0.renamed(String($0.name.dropFirst(prefix.count)))
       }
     }
     let (model, average) = (part("model."), part("average."))

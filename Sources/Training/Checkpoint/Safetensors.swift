@@ -10,21 +10,46 @@ public struct SafetensorsError: Error, Sendable, Equatable, CustomStringConverti
   public let description: String
 }
 
-/// One tensor of 32-bit floats, row-major.
+/// One tensor of 32-bit floats, or of 64-bit integers as counters are, row-major.
 public struct NamedTensor: Sendable, Equatable {
   /// Its name, as in PyTorch's `state_dict`.
   public let name: String
   /// Sizes of its dimensions; empty for a single number.
   public let shape: [Int]
-  /// As many values as the shape says.
+  /// As many values as the shape says; none where the tensor holds integers.
   public let values: [Float]
+  /// The values of a tensor of integers.
+  public let integers: [Int64]?
 
   /// A tensor of the given name, shape and values.
   public init(name: String, shape: [Int], values: [Float]) {
     self.name = name
     self.shape = shape
     self.values = values
+    integers = nil
   }
+
+  /// A tensor of integers.
+  public init(name: String, shape: [Int], integers: [Int64]) {
+    self.name = name
+    self.shape = shape
+    values = []
+    self.integers = integers
+  }
+
+  /// The number that a counter holds; 0 where it holds none.
+  var count: Int64 { integers?.first ?? values.first.flatMap { Int64(exactly: $0.rounded()) } ?? 0 }
+
+  /// The same tensor under another name.
+  func renamed(_ name: String) -> NamedTensor {
+    integers.map { NamedTensor(name: name, shape: shape, integers: $0) }
+      ?? NamedTensor(name: name, shape: shape, values: values)
+  }
+
+  /// The type of its elements in a file.
+  var type: TensorType { integers == nil ? .f32 : .i64 }
+  /// Bytes of all elements.
+  var bytes: Int { type.size * (integers?.count ?? values.count) }
 }
 
 /// Element types a file may hold, in the order in which the reference writer puts them.
@@ -107,7 +132,8 @@ public struct Safetensors: Sendable {
     metadata.first { $0.key == key }?.value
   }
 
-  /// A tensor's values; throws when there is none of that name or it does not hold 32-bit floats.
+  /// A tensor's values; throws when there is none of that name or it holds neither 32-bit floats nor
+  /// 64-bit integers.
   public func tensor(_ name: String) throws(SafetensorsError) -> NamedTensor {
     guard let entry = entries.first(where: { $0.name == name }) else {
       throw SafetensorsError(description: "there is no tensor \(name)")
@@ -117,6 +143,12 @@ public struct Safetensors: Sendable {
 
   /// The values of one entry of this file.
   public func tensor(_ entry: Entry) throws(SafetensorsError) -> NamedTensor {
+    if entry.type == .i64 {
+      let integers = stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: 8).map { place in
+        Int64(littleEndian: bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place, as: Int64.self) })
+      }
+      return NamedTensor(name: entry.name, shape: entry.shape, integers: integers)
+    }
     guard entry.type == .f32 else {
       throw SafetensorsError(description: "tensor \(entry.name) is \(entry.type.rawValue), not F32")
     }
@@ -130,17 +162,21 @@ public struct Safetensors: Sendable {
     return NamedTensor(name: entry.name, shape: entry.shape, values: values)
   }
 
-  /// A file of the given tensors, ordered by name, and metadata in the order given.
+  /// A file of the given tensors, ordered by size of their elements and name, and metadata in the order given.
   public static func encode(_ tensors: [NamedTensor], metadata: [(key: String, value: String)]) -> [UInt8] {
-    let tensors = tensors.sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+    // The reference writer's order: larger elements first, then by name.
+    let tensors = tensors.sorted {
+      if $0.type.size != $1.type.size { return $0.type.size > $1.type.size }
+      return Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8))
+    }
     var texts: JSONObject = [:]
     for (key, value) in metadata { texts[key] = .string(value) }
     var header: JSONObject = ["__metadata__": .object(texts)]
     var offset = 0
     for tensor in tensors {
-      let end = offset + 4 * tensor.values.count
+      let end = offset + tensor.bytes
       header[tensor.name] = [
-        "dtype": "F32", "shape": .array(tensor.shape.map { JSON($0) }),
+        "dtype": .string(tensor.type.rawValue), "shape": .array(tensor.shape.map { JSON($0) }),
         "data_offsets": [JSON(offset), JSON(end)],
       ]
       offset = end
@@ -151,7 +187,13 @@ public struct Safetensors: Sendable {
     file.reserveCapacity(8 + text.count + offset)
     withUnsafeBytes(of: UInt64(text.count).littleEndian) { file.append(contentsOf: $0) }
     file.append(contentsOf: text)
-    for tensor in tensors { tensor.values.withUnsafeBytes { file.append(contentsOf: $0) } }
+    for tensor in tensors {
+      if let integers = tensor.integers {
+        integers.withUnsafeBytes { file.append(contentsOf: $0) }
+      } else {
+        tensor.values.withUnsafeBytes { file.append(contentsOf: $0) }
+      }
+    }
     return file
   }
 

@@ -22,6 +22,17 @@ struct Initialization: Sendable {
   let distribution: Distribution
   let encoded: JSONObject
 
+  /// Whether it is PyTorch's own of the layer.
+  var isStandard: Bool { distribution == .standard }
+
+  /// Whether it has a meaning for a vector.
+  var isForVectors: Bool {
+    switch distribution {
+    case .standard, .normal, .uniform, .constant: true
+    default: false
+    }
+  }
+
   static let standard = Initialization(distribution: .standard, encoded: ["type": "default"])
 
   /// The weights of a tensor with `count` values, from the random numbers of parameter `index` of the model.

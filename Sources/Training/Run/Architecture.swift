@@ -1,12 +1,14 @@
 // A model before there is a graph: each layer's output shape and parameters, found from the shape of one example.
 
-/// One tensor that is trained.
+/// One tensor of a model.
 struct ParameterSpec: Sendable {
   /// As in PyTorch's `state_dict` of a Sequential: `0.weight`.
   let name: String
   let shape: [Int]
   /// Whether its rows are looked up, as those of an embedding.
   var isTable = false
+  /// Whether it is kept from step to step without a gradient, such as running statistics; [] is a counter.
+  var isBuffer = false
   /// Its values before the first step, from the initialization stream and its own number in the model.
   let initial: @Sendable (RandomStream, Int) -> [Float]
 
@@ -17,7 +19,11 @@ struct ParameterSpec: Sendable {
 struct LayerShape: Sendable {
   /// Shape of one example's output.
   let output: [Int]
+  /// All its tensors, those that are trained and those that are not.
   var parameters: [ParameterSpec] = []
+
+  /// How many numbers it trains.
+  var trained: Int { parameters.reduce(0) { $0 + ($1.isBuffer ? 0 : $1.count) } }
 }
 
 /// A layer in its place.
@@ -88,8 +94,11 @@ struct Architecture: Sendable {
   /// How many numbers the model gives for an example.
   var outputs: Int { Self.product(layers.last?.shape.output ?? []) ?? 0 }
 
-  /// All parameters in the order of the layers.
-  var parameters: [ParameterSpec] { layers.flatMap(\.shape.parameters) }
+  /// All trained parameters in the order of the layers.
+  var parameters: [ParameterSpec] { layers.flatMap(\.shape.parameters).filter { !$0.isBuffer } }
+
+  /// What the model keeps besides, in the order of the layers.
+  var buffers: [ParameterSpec] { layers.flatMap(\.shape.parameters).filter(\.isBuffer) }
 
   /// The layers as a table.
   var summaries: [LayerSummary] {
@@ -97,7 +106,7 @@ struct Architecture: Sendable {
       let type = entry.layer.encoded["type"]?.stringValue ?? ""
       return LayerSummary(
         name: "\(index).\(type)", outputShape: entry.shape.output,
-        parameters: entry.shape.parameters.reduce(0) { $0 + $1.count })
+        parameters: entry.shape.trained)
     }
   }
 

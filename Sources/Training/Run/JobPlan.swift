@@ -86,7 +86,7 @@ public struct JobPlan: Sendable {
 
     if let initFrom {
       initialTensors = try initFrom.chosen(
-        from: Self.source(initFrom, checkpoints), for: architecture.parameters)
+        from: Self.source(initFrom, checkpoints), for: architecture.parameters + architecture.buffers)
     } else {
       initialTensors = []
     }

@@ -16,6 +16,8 @@ final class Network {
   private let layout: ParameterLayout
   private let parameters: Arena
   private let gradients: Arena
+  /// What the model keeps besides parameters: running statistics and counters.
+  private let buffers: Arena
   private let slots: [Arena]
   private let passes: FlatPasses
   private let parameterPasses: ParameterPasses
@@ -35,6 +37,7 @@ final class Network {
   /// Parameters of the best evaluation, and their average.
   private let best: Arena?
   private let bestAverage: Arena?
+  private let bestBuffers: Arena?
   private let groups: [ParameterTraining.Group]
 
   init(_ plan: JobPlan, threads: Int, _ kernels: KernelTable) throws {
@@ -53,11 +56,14 @@ final class Network {
     average = arena(averages)
     best = arena(restores)
     bestAverage = arena(restores && averages)
+    let buffers = Arena(floats: plan.programs.buffers.floats)
+    bestBuffers = restores ? Arena(floats: buffers.floats) : nil
     let pool = ThreadPool(threads: threads)
     self.pool = pool
     let evaluated = average ?? parameters
     evaluation = try plan.programs.evaluation.mapValues {
-      try Executor($0, parameters: evaluated, gradients: nil, pool: pool, kernels: kernels)
+      try Executor(
+        $0, parameters: evaluated, gradients: nil, buffers: buffers, pool: pool, kernels: kernels)
     }
     passes = FlatPasses(pool: pool, kernels: kernels)
     parameterPasses = ParameterPasses(layout, pool: pool, kernels: kernels)
@@ -71,6 +77,7 @@ final class Network {
     slots = plan.spec.optimizer.slots.map { _ in Arena(floats: plan.programs.layout.floats) }
     self.parameters = parameters
     self.gradients = gradients
+    self.buffers = buffers
     let initialState = optimizer.initialState
     for slot in slots where initialState != 0 {
       slot.pointer.update(repeating: initialState, count: layout.floats)
@@ -79,6 +86,15 @@ final class Network {
     for (index, spec) in plan.architecture.parameters.enumerated() {
       let given = plan.initialTensors.first { $0.name == spec.name }
       try layout.write(given?.values ?? spec.initial(random, index), to: index, in: parameters)
+    }
+    let kept = plan.programs.buffers
+    for (index, spec) in plan.architecture.buffers.enumerated() {
+      let given = plan.initialTensors.first { $0.name == spec.name }
+      if spec.shape.isEmpty {
+        kept.writeCounter(given?.count ?? 0, to: index, in: buffers)
+      } else {
+        try kept.write(given?.values ?? spec.initial(random, index), to: index, in: buffers)
+      }
     }
   }
 
@@ -123,7 +139,8 @@ final class Network {
     training = [:]
     gradients.pointer.update(repeating: 0, count: layout.floats)
     training = try phase.plans.mapValues {
-      try Executor($0, parameters: parameters, gradients: gradients, pool: pool, kernels: kernels)
+      try Executor(
+        $0, parameters: parameters, gradients: gradients, buffers: buffers, pool: pool, kernels: kernels)
     }
     parameterPasses.setGroups(
       plan.training.map { $0.firstStep <= phase.start ? groups.firstIndex(of: $0.group) : nil })
@@ -179,12 +196,14 @@ final class Network {
   func keepBest() {
     best?.copy(from: parameters)
     if let average { bestAverage?.copy(from: average) }
+    bestBuffers?.copy(from: buffers)
   }
 
   /// Goes back to the best parameters and their average.
   func restoreBest() {
     if let best { parameters.copy(from: best) }
     if let bestAverage { average?.copy(from: bestAverage) }
+    if let bestBuffers { buffers.copy(from: bestBuffers) }
   }
 
   /// Loss and accuracy of a part, as the model is used: nothing dropped.
@@ -241,7 +260,8 @@ final class Network {
     let program =
       try plan.programs.evaluation[batch] ?? Programs.forUse(plan.architecture, plan.spec, batch: batch)
     let executor = try Executor(
-      program, parameters: average ?? parameters, gradients: nil, pool: pool, kernels: kernels)
+      program, parameters: average ?? parameters, gradients: nil, buffers: buffers, pool: pool,
+      kernels: kernels)
     using = executor
     return executor
   }
@@ -258,21 +278,50 @@ final class Network {
             name: "\(prefix).\(entry.name)", shape: entry.shape, values: layout.read(index, from: arena)))
       }
     }
+    let kept = plan.programs.buffers
+    for (prefix, arena) in bufferArenas {
+      for (index, entry) in kept.entries.enumerated() {
+        let name = "\(prefix).\(entry.name)"
+        tensors.append(
+          entry.shape.isEmpty
+            ? NamedTensor(name: name, shape: [], integers: [kept.readCounter(index, from: arena)])
+            : NamedTensor(name: name, shape: entry.shape, values: kept.read(index, from: arena)))
+      }
+    }
     return tensors
   }
 
   /// Takes over what `tensors` gave; throws when names or shapes differ.
   func restore(_ tensors: [NamedTensor]) throws {
+    func tensor(_ prefix: String, _ entry: ParameterLayout.Entry) throws -> NamedTensor {
+      let name = "\(prefix).\(entry.name)"
+      guard let tensor = tensors.first(where: { $0.name == name }), tensor.shape == entry.shape else {
+        throw TrainingError(
+          step: nil, description: "the checkpoint has no tensor \(name) of shape \(entry.shape)")
+      }
+      return tensor
+    }
     for (prefix, arena) in arenas {
       for (index, entry) in layout.entries.enumerated() {
-        let name = "\(prefix).\(entry.name)"
-        guard let tensor = tensors.first(where: { $0.name == name }), tensor.shape == entry.shape else {
-          throw TrainingError(
-            step: nil, description: "the checkpoint has no tensor \(name) of shape \(entry.shape)")
-        }
-        try layout.write(tensor.values, to: index, in: arena)
+        try layout.write(try tensor(prefix, entry).values, to: index, in: arena)
       }
     }
+    let kept = plan.programs.buffers
+    for (prefix, arena) in bufferArenas {
+      for (index, entry) in kept.entries.enumerated() {
+        let tensor = try tensor(prefix, entry)
+        if entry.shape.isEmpty {
+          kept.writeCounter(tensor.count, to: index, in: arena)
+        } else {
+          try kept.write(tensor.values, to: index, in: arena)
+        }
+      }
+    }
+  }
+
+  /// The arenas of running statistics and counters, with what their tensors' names begin with.
+  private var bufferArenas: [(prefix: String, arena: Arena)] {
+    [("model", buffers)] + (bestBuffers.map { [("best", $0)] } ?? [])
   }
 
   /// The arenas that are kept, with what their tensors' names begin with.

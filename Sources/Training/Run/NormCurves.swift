@@ -8,8 +8,8 @@ struct NormCurves: Sendable {
   init(_ architecture: Architecture) {
     var first = 0
     var layers: [(Int, Range<Int>)] = []
-    for (index, layer) in architecture.layers.enumerated() where !layer.shape.parameters.isEmpty {
-      let parameters = first..<first + layer.shape.parameters.count
+    for (index, layer) in architecture.layers.enumerated() where layer.shape.trained > 0 {
+      let parameters = first..<first + layer.shape.parameters.filter { !$0.isBuffer }.count
       layers.append((index, parameters))
       first = parameters.upperBound
     }

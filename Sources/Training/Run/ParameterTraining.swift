@@ -15,7 +15,7 @@ struct ParameterTraining: Sendable, Equatable {
     var all: [ParameterTraining] = []
     for (index, layer) in architecture.layers.enumerated() {
       let training = index < spec.model.training.count ? spec.model.training[index] : .standard
-      for parameter in layer.shape.parameters {
+      for parameter in layer.shape.parameters where !parameter.isBuffer {
         let isNamed = spec.model.freeze.contains { $0.matches(parameter.name) }
         let how =
           isNamed && !training.freeze

@@ -21,6 +21,8 @@ struct Programs: Sendable {
   let evaluation: [Int: Plan]
   /// How parameters, gradients and slots lie in memory.
   let layout: ParameterLayout
+  /// How what the model keeps besides parameters lies in memory.
+  let buffers: ParameterLayout
 
   /// Examples that are evaluated together, of sets where each is one prediction.
   static let evaluationBatch = 256
@@ -36,6 +38,7 @@ struct Programs: Sendable {
     let largest = batches.max() ?? 1
     let first = try plan(largest, .training, step: 0)
     layout = first.layout
+    buffers = first.buffers
     var phases: [Phase] = []
     for start in ParameterTraining.phases(training, totalSteps: totalSteps) {
       var plans: [Int: Plan] = start == 0 ? [largest: first] : [:]
@@ -61,7 +64,8 @@ struct Programs: Sendable {
   /// Bytes of `arenas` arenas of the layout and of what all plans need for themselves.
   func memoryBytes(arenas: Int) -> Int {
     let training = phases.map(\.memoryBytes).max() ?? 0
-    return arenas * layout.bytes + evaluation.values.reduce(training) { $0 + $1.memoryBytes }
+    return arenas * layout.bytes + buffers.bytes
+      + evaluation.values.reduce(training) { $0 + $1.memoryBytes }
   }
 
   /// The sizes of the batches in which `count` examples are evaluated, at most `size` at a time.
@@ -82,10 +86,14 @@ struct Programs: Sendable {
         path = spec.model.path(ofLayer: index)
         var parameters: [Node] = []
         for parameter in entry.shape.parameters {
-          parameters.append(
-            try graph.parameter(
-              parameter.name, parameter.shape, isTable: parameter.isTable, trains: trains(number)))
-          number += 1
+          if parameter.isBuffer {
+            parameters.append(try graph.buffer(parameter.name, parameter.shape))
+          } else {
+            parameters.append(
+              try graph.parameter(
+                parameter.name, parameter.shape, isTable: parameter.isTable, trains: trains(number)))
+            number += 1
+          }
         }
         x = try entry.layer.add(to: &graph, x, parameters, index: index)
       }

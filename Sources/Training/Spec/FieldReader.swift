@@ -79,9 +79,12 @@ final class FieldReader {
   }
 
   /// Says what a field that is read as JSON may hold, for the schema.
-  func describe(_ name: String, _ schema: JSON, default fallback: JSON) {
+  func describe(_ name: String, _ schema: JSON, default fallback: JSON?) {
     notes?.note(name, schema, default: fallback)
   }
+
+  /// Whether nothing is read and only noted what would be: what is required has a stand-in.
+  var isNoting: Bool { notes != nil }
 
   /// Refuses fields that have not been asked for; `owner` is what has the fields.
   func finish(_ owner: String) throws(SpecError) {

@@ -45,7 +45,9 @@ public struct InitFromSpec: Sendable, Equatable {
         if strict { misfits.append("\(parameter.name) is missing") }
         continue
       }
-      if tensor.shape == parameter.shape {
+      if tensor.integers != nil, !parameter.shape.isEmpty {
+        misfits.append("\(parameter.name) holds integers")
+      } else if tensor.shape == parameter.shape {
         chosen.append(tensor)
       } else {
         misfits.append("\(parameter.name) has shape \(tensor.shape), not \(parameter.shape)")

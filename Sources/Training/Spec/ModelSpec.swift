@@ -83,6 +83,8 @@ extension MethodTable where Method == any ModelPreset {
   /// All presets.
   static let presets = MethodTable(rows: [
     Row(MlpPreset.type) { fields throws(SpecError) in try MlpPreset(fields) },
+    Row(LenetPreset.type) { _ in LenetPreset() },
+    Row(ResnetPreset.type) { fields throws(SpecError) in try ResnetPreset(fields) },
     Row(TransformerPreset.causal) { fields throws(SpecError) in
       try TransformerPreset(TransformerPreset.causal, fields)
     },
