@@ -7,7 +7,7 @@ import TrackingServer
 /// The program's entry point.
 @main struct Cairn {
   static let commands: [Command] = [
-    .serve, .demo, .train, .submit, .runs, .metrics, .show, .backup, .check,
+    .serve, .demo, .train, .submit, .runs, .metrics, .show, .backup, .gc, .importMLflow, .check,
   ]
 
   static func main() {
@@ -75,7 +75,7 @@ import TrackingServer
     let groups: [(String, [String])] = [
       ("run a server", ["demo", "serve"]), ("train", ["train", "submit"]),
       ("look at what was trained", ["runs", "metrics", "show"]),
-      ("look after the store", ["backup", "check"]),
+      ("look after the store", ["backup", "gc", "import-mlflow", "check"]),
     ]
     for (title, names) in groups {
       text += "\(title)\n"

@@ -302,19 +302,20 @@ extension Connection {
   }
 
   /// Removes a slice of the bytes of doomed checkpoints; false when there are none left.
-  func removeDoomedBytes() throws -> Bool {
+  func removeDoomedBytes() throws -> Bool { try transaction { try removeDoomedSlice() } }
+
+  /// The same inside a transaction.
+  func removeDoomedSlice() throws -> Bool {
     guard let id = try integer("SELECT id FROM checkpoint WHERE state = 'doomed' LIMIT 1") else {
       return false
     }
-    try transaction {
-      // Four rows are four MiB.
-      try execute(
-        """
-        DELETE FROM checkpoint_chunk WHERE id IN
-          (SELECT id FROM checkpoint_chunk WHERE checkpoint_id = ? LIMIT 4)
-        """, .integer(id))
-      if changes == 0 { try execute("DELETE FROM checkpoint WHERE id = ?", .integer(id)) }
-    }
+    // Four rows are four MiB.
+    try execute(
+      """
+      DELETE FROM checkpoint_chunk WHERE id IN
+        (SELECT id FROM checkpoint_chunk WHERE checkpoint_id = ? LIMIT 4)
+      """, .integer(id))
+    if changes == 0 { try execute("DELETE FROM checkpoint WHERE id = ?", .integer(id)) }
     return true
   }
 

@@ -200,7 +200,8 @@ private struct RunCompiler {
       throw FilterError("Expected a quoted string value for dataset attributes.")
     }
     try SearchSQL.check(comparator, in: SearchSQL.textual.union(["IN", "NOT IN"]))
-    return Self.datasetCondition(clause.key, comparator, clause.value)
+    let isKept = try connection.integer("SELECT 1 FROM sqlite_schema WHERE name = 'run_dataset'") != nil
+    return isKept ? Self.datasetCondition(clause.key, comparator, clause.value) : SQLPiece("0")
   }
 
   // MARK: Orders
@@ -253,6 +254,15 @@ private struct RunCompiler {
 extension RunCompiler {
   /// A condition on the data sets that a run took in.
   static func datasetCondition(_ key: String, _ comparator: String, _ value: FilterValue) -> SQLPiece {
-    SQLPiece("0")
+    let isContext = key == "context"
+    var piece = SQLPiece(
+      isContext
+        ? "EXISTS (SELECT 1 FROM run_dataset AS i JOIN run_dataset_tag AS d ON d.input_id = i.id "
+          + "WHERE i.run_id = run.id AND d.key = 'mlflow.data.context' AND "
+        : "EXISTS (SELECT 1 FROM run_dataset AS i JOIN dataset AS d ON d.id = i.dataset_id "
+          + "WHERE i.run_id = run.id AND ")
+    piece.append(SearchSQL.comparison(isContext ? "d.value" : "d.\(key)", comparator, value))
+    piece.append(SQLPiece(")"))
+    return piece
   }
 }

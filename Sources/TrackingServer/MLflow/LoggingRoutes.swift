@@ -52,10 +52,11 @@ func loggingRoutes(_ context: Context) -> [MLflowRoute] {
       }
       return [:]
     },
-    MLflowRoute(.post, "mlflow/runs/log-batch", .write) { call in
-      let batch = try LogBatch(call.fields)
+    MLflowRoute(raw: .post, "mlflow/runs/log-batch", .write) { request in
+      let body = try request.body.readAll()
+      let batch = try plainBatch(request, body) ?? LogBatch(MLflowFields(request, body: body))
       try batch.record(context)
-      return [:]
+      return .json([:])
     },
     MLflowRoute(.post, "mlflow/runs/log-model", .write) { call in
       let run = try call.fields.runID()

@@ -19,9 +19,12 @@ struct MLflowFields: Sendable {
     if request.method == .get || request.method == .head, !request.query.pairs.isEmpty {
       self.init(query: request.query)
     } else {
-      self.init(try Self.object(of: request))
+      self.init(try Self.object(of: request, try request.body.readAll()))
     }
   }
+
+  /// A request whose body was read already.
+  init(_ request: HTTPRequest, body: [UInt8]) throws { self.init(try Self.object(of: request, body)) }
 
   /// Fields of a JSON object.
   init(_ object: JSONObject, path: String = "") {
@@ -36,8 +39,7 @@ struct MLflowFields: Sendable {
   }
 
   /// The object in a body: nothing and what is no JSON count as `{}`; a string is taken for JSON once more.
-  private static func object(of request: HTTPRequest) throws -> JSONObject {
-    let bytes = try request.body.readAll()
+  private static func object(of request: HTTPRequest, _ bytes: [UInt8]) throws -> JSONObject {
     if bytes.isEmpty { return [:] }
     if request.method != .get, request.method != .head {
       let type = request.headers["Content-Type"] ?? ""
