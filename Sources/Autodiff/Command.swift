@@ -91,6 +91,8 @@ extension Command {
     case .gatherRows:
       context.pointee.kernels.gatherRows(
         count, sizes[0], p0, integers(p1) + start, p2 + start * sizes[1], sizes[1])
+    case .robustError, .binaryCrossEntropy, .labelWeights, .weightedCrossEntropy:
+      runLoss(command, context, start, count)
     case .repack, .activation, .activationGradient, .clearPadding, .normalizeRows, .normalizeRowsGradient,
       .normalizeRowsParameterGradients, .embed, .embedGradient, .addPositions, .positionsGradient, .attention,
       .attentionGradient:

@@ -78,6 +78,23 @@ public struct KernelTable: Sendable {
   let activate: @convention(c) (Int, Int32, Float, Floats, MutableFloats) -> Void
   let activationGradient: @convention(c) (Int, Int32, Float, Floats, Floats, MutableFloats) -> Void
   let clearPadding: @convention(c) (Int, Int, Int, MutableFloats) -> Void
+  let robustError:
+    @convention(c) (
+      Int, Int, Floats, Int, Floats, Int, Float, Float, MutableFloats, MutableFloats?
+    ) -> Void
+  let binaryCrossEntropy:
+    @convention(c) (
+      Int, Int, Floats, Int, UnsafePointer<Int32>, Float, MutableFloats, MutableFloats, MutableFloats?
+    ) -> Void
+  let labelWeights:
+    @convention(c) (
+      Int, Int, UnsafePointer<Int32>, Floats, MutableFloats, UnsafeMutablePointer<Double>?
+    ) -> Void
+  let weightedCrossEntropy:
+    @convention(c) (
+      Int, Int, Floats, Int, UnsafePointer<Int32>, Floats, Float, Floats, MutableFloats, MutableFloats,
+      MutableFloats?
+    ) -> Void
   let normalizeRows:
     @convention(c) (
       Int, Int, Int, Floats, Floats, Floats?, Float, Bool, MutableFloats, MutableFloats

@@ -126,7 +126,9 @@ public final class Executor {
   }
 
   /// The loss of the last run as PyTorch gives it: a mean over examples or elements.
-  public var loss: Double { plan.loss == nil ? 0 : results[0] / Double(plan.lossTerms) }
+  public var loss: Double {
+    plan.loss == nil ? 0 : results[0] / (plan.lossTerms > 0 ? Double(plan.lossTerms) : results[2])
+  }
 
   /// The sum that `loss` is the mean of, to be added up over batches.
   public var lossSum: Double { plan.loss == nil ? 0 : results[0] }

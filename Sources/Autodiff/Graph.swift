@@ -16,7 +16,7 @@ public struct Graph: Sendable {
   /// Numbers that never change, with padding.
   var constants: [[Float]] = []
   var steps: [Step] = []
-  /// How many terms a loss is the mean of.
+  /// How many terms a loss is the mean of; 0 where its results say what it is divided by.
   var lossTerms: [Int: Int] = [:]
 
   /// An empty graph for batches of `batch` examples.

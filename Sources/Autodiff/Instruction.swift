@@ -10,6 +10,7 @@ enum Opcode: UInt8, Sendable {
   case batchGradientSums, batchGradientCombine, batchGradient
   case crossEntropy, squaredError, addRows
   case gatherRows, gatherLabels
+  case robustError, binaryCrossEntropy, labelWeights, weightedCrossEntropy
   case repack, activation, activationGradient, clearPadding
   case normalizeRows, normalizeRowsGradient, normalizeRowsParameterGradients
   case embed, embedGradient, addPositions, positionsGradient, attention, attentionGradient

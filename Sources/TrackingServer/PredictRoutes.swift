@@ -130,7 +130,7 @@ private struct PredictRequest {
     let outputs = try predictor.outputs(inputs)
     var answer: JSONObject = ["outputs": .array(outputs.map(row))]
     if predictor.isClassifier {
-      let probabilities = outputs.map(Predictor.probabilities)
+      let probabilities = outputs.map(predictor.probabilities)
       answer["probabilities"] = .array(probabilities.map(row))
       answer["classes"] = .array(
         probabilities.map { row in JSON(row.indices.max { (row[$0], -$0) < (row[$1], -$1) } ?? 0) })

@@ -40,7 +40,9 @@ func textPlan(_ json: JSON) throws -> JobPlan {
     let plan = try textPlan(spec)
     _ = try Trainer(plan: plan).run(from: sines(plan), recorder: run, control: RunControl())
     return (0..<run.values("lr").count).map { step in
-      ["train/loss", "train/accuracy", "lr", "grad_norm", "param_norm"].map { run.values($0)[step] }
+      ["train/loss", "train/accuracy", "lr", "grad_norm", "param_norm"].map { key in
+        run.curves[key] == nil ? -1 : run.values(key)[step]
+      }
     }
   }
 

@@ -137,6 +137,24 @@ JOBS = {
 }
 
 
+def measure(spec, logits, answers):
+    kind = spec.get("type", "cross_entropy")
+    if kind == "mae":
+        return nn.functional.l1_loss(logits[:, 0], answers), -1
+    if kind == "huber":
+        return nn.functional.huber_loss(logits[:, 0], answers, delta=spec["delta"]), -1
+    if kind == "binary_cross_entropy":
+        one = logits.shape[-1] == 1
+        target = answers[:, None].double() if one else nn.functional.one_hot(answers, logits.shape[-1]).double()
+        guess = (logits[:, 0] > 0).long() if one else logits.argmax(-1)
+        return (nn.functional.binary_cross_entropy_with_logits(logits, target),
+                (guess == answers).double().mean().item())
+    weights = torch.tensor(spec["class_weights"]) if "class_weights" in spec else None
+    loss = nn.functional.cross_entropy(logits.flatten(0, -2), answers.flatten(), weight=weights,
+                                       label_smoothing=spec.get("label_smoothing", 0.0))
+    return loss, (logits.argmax(-1) == answers).double().mean().item()
+
+
 def run(job):
     name, batch = job["dataset"]["name"], job["train"]["batch_size"]
     if name == "verse":
@@ -148,7 +166,8 @@ def run(job):
         y = tokens[1:count * context + 1].reshape(count, context)
         modules = build(layers(job["model"], len(names)), [context], len(names))
     else:
-        data = {"iris": sets.load_iris, "wine": sets.load_wine}[name]()
+        data = {"iris": sets.load_iris, "wine": sets.load_wine, "breast-cancer": sets.load_breast_cancer,
+                "diabetes": lambda: sets.load_diabetes(scaled=False)}[name]()
         x = torch.tensor((data.data - data.data.mean(0)) / data.data.std(0))
         y = torch.tensor(data.target)
         modules = build(job["model"]["layers"], [x.shape[1]])
@@ -163,8 +182,7 @@ def run(job):
         start = t % per_epoch * batch
         inputs, answers = x[start:start + batch], y[start:start + batch]
         logits = model(inputs)
-        loss = nn.functional.cross_entropy(logits.flatten(0, -2), answers.flatten())
-        accuracy = (logits.argmax(-1) == answers).double().mean().item()
+        loss, accuracy = measure(job.get("loss", {}), logits, answers)
         weights = torch.cat([p.detach().flatten() for p in model.parameters()]).norm().item()
         optimizer.zero_grad()
         loss.backward()

@@ -42,12 +42,13 @@ struct Architecture: Sendable {
   let layers: [(layer: any Layer, shape: LayerShape)]
 
   /// Follows the shapes through the layers; throws what does not fit, with the layer's path.
-  init(_ model: ModelSpec, _ dataset: Dataset, memoryLimit: Int, copies: Int) throws(SpecError) {
+  init(_ model: ModelSpec, _ dataset: Dataset, outputs: Int, memoryLimit: Int, copies: Int) throws(SpecError)
+  {
     inputShape = dataset.inputShape
     var layers: [(any Layer, LayerShape)] = []
     var shape = dataset.inputShape
     var count = 0
-    for (index, layer) in model.layers(outputs: dataset.outputs).enumerated() {
+    for (index, layer) in model.layers(outputs: outputs).enumerated() {
       let place = LayerPlace(
         index: index, path: model.path(ofLayer: index),
         vocabulary: dataset.info.kind == .text ? dataset.outputs : nil)
@@ -75,7 +76,7 @@ struct Architecture: Sendable {
     }
     self.layers = layers
     if dataset.info.kind == .text {
-      guard shape == dataset.inputShape + [dataset.outputs] else {
+      guard shape == dataset.inputShape + [outputs] else {
         throw SpecError(
           model.path(ofLayer: layers.count - 1),
           "gives numbers of shape \(shape) for an example, but the \(dataset.outputs) tokens of \(dataset.name) "
@@ -83,8 +84,11 @@ struct Architecture: Sendable {
       }
       return
     }
-    guard Self.product(shape) == dataset.outputs else {
-      let needs = dataset.info.task == .classification ? "\(dataset.outputs) classes" : "one target"
+    guard Self.product(shape) == outputs else {
+      let needs =
+        outputs != dataset.outputs
+        ? "\(dataset.outputs) classes, for which the loss takes \(outputs)"
+        : dataset.info.task == .classification ? "\(dataset.outputs) classes" : "one target"
       throw SpecError(
         model.path(ofLayer: layers.count - 1),
         "gives \(Self.product(shape) ?? 0) numbers for an example, but \(dataset.name) has \(needs)")

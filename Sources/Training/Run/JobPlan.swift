@@ -79,7 +79,8 @@ public struct JobPlan: Sendable {
         "must be train/loss, as dataset.validation leaves nothing to evaluate, got \(watch.metric)")
     }
     let arenas = Self.arenas(spec)
-    architecture = try Architecture(spec.model, dataset, memoryLimit: memoryLimit, copies: arenas)
+    architecture = try Architecture(
+      spec.model, dataset, outputs: spec.loss.outputs(dataset), memoryLimit: memoryLimit, copies: arenas)
     layers = architecture.summaries
     parameters = layers.reduce(0) { $0 + $1.parameters }
     guard parameters > 0 else { throw SpecError("model.layers", "have nothing to train") }

@@ -38,13 +38,12 @@ public final class Predictor {
     return outputs
   }
 
-  /// What each row of logits says of the classes: probabilities that add up to 1. One logit is the second class's.
-  public static func probabilities(_ logits: [Float]) -> [Double] {
-    guard logits.count > 1 else {
-      let positive = logits.first.map { 1 / (1 + ExactMath.exp(-Double($0))) } ?? 0
-      return [1 - positive, positive]
-    }
-    return softmax(logits, temperature: 1)
+  /// What a row of logits says of the classes: probabilities that add up to 1, or where each class is a yes or no of its
+  /// own the probabilities of yes. One logit is the second class's.
+  public func probabilities(_ logits: [Float]) -> [Double] {
+    guard plan.spec.loss is BinaryCrossEntropyLoss else { return Self.softmax(logits, temperature: 1) }
+    let yes = logits.map { 1 / (1 + ExactMath.exp(-Double($0))) }
+    return yes.count == 1 ? [1 - yes[0], yes[0]] : yes
   }
 
   /// Continues a text by `tokens` tokens, each drawn from softmax(logits / temperature), or with temperature 0 the

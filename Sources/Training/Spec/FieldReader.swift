@@ -259,6 +259,30 @@ final class FieldReader {
     return readers
   }
 
+  /// The finite numbers of a list within the limits, or none.
+  func numbersOrNone(_ name: String, _ limits: Limits, count: ClosedRange<Int>) throws(SpecError) -> [Double]?
+  {
+    nullable.insert(name)
+    let schema: JSON = [
+      "type": "array", "items": ["type": "number", "description": .string(limits.text)],
+      "minItems": JSON(count.lowerBound), "maxItems": JSON(count.upperBound),
+    ]
+    notes?.note(name, schema, default: .null)
+    guard let value = value(name) else { return nil }
+    guard let items = value.arrayValue, count.contains(items.count) else {
+      throw error(name, must: "a list of \(count.lowerBound) to \(count.upperBound) numbers")
+    }
+    var numbers: [Double] = []
+    for (index, item) in items.enumerated() {
+      guard let number = item.doubleValue, number.isFinite, limits.holds(number) else {
+        throw SpecError(
+          path(of: "\(name).\(index)"), "must be a number \(limits.text), got \(Self.show(item))")
+      }
+      numbers.append(number)
+    }
+    return numbers
+  }
+
   /// The whole numbers of a list.
   func integers(_ name: String, _ range: ClosedRange<Int>, count: ClosedRange<Int>) throws(SpecError) -> [Int]
   {

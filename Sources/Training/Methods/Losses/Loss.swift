@@ -10,8 +10,15 @@ protocol Loss: Sendable {
   /// The task this loss is for.
   var task: DatasetTask { get }
 
+  /// How many numbers a model gives for one example, or for one token of running text.
+  func outputs(_ dataset: Dataset) -> Int
+
   /// Adds itself, and the right answers it needs, to the graph of a model that gives `output`.
   func add(to graph: inout Graph, _ output: Node) throws(GraphError) -> Node
+}
+
+extension Loss {
+  func outputs(_ dataset: Dataset) -> Int { dataset.outputs }
 }
 
 extension MethodTable where Method == any Loss {
@@ -19,5 +26,8 @@ extension MethodTable where Method == any Loss {
   static let losses = MethodTable(rows: [
     Row(CrossEntropyLoss.type) { fields throws(SpecError) in try CrossEntropyLoss(fields) },
     Row(MeanSquaredLoss.type) { _ in MeanSquaredLoss() },
+    Row(BinaryCrossEntropyLoss.type) { _ in BinaryCrossEntropyLoss() },
+    Row(MeanAbsoluteLoss.type) { _ in MeanAbsoluteLoss() },
+    Row(HuberLoss.type) { fields throws(SpecError) in try HuberLoss(fields) },
   ])
 }
