@@ -25,15 +25,15 @@ public func activate(
   _ count: Int, _ kind: Int32, _ alpha: Float, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
 ) {
   switch kind {
-  case activationLeakyRelu: mapVectors(count, x, y) { leakyRelu($0, alpha) }
-  case activationElu: mapVectors(count, x, y) { exponentialUnit($0, alpha, 1) }
-  case activationSelu: mapVectors(count, x, y) { exponentialUnit($0, seluAlpha, seluScale) }
-  case activationGelu: mapVectors(count, x, y) { $0 * normalDistribution($0) }
-  case activationGeluTanh: mapVectors(count, x, y) { geluTangent($0) }
-  case activationSilu: mapVectors(count, x, y) { $0 * logistic($0) }
-  case activationSigmoid: mapVectors(count, x, y) { logistic($0) }
-  case activationSoftplus: mapVectors(count, x, y) { softplus($0 * alpha) * (1 / alpha) }
-  default: mapVectors(count, x, y) { hardswish($0) }
+  case activationLeakyRelu: leakyReluValues(count, alpha, x, y)
+  case activationElu: eluValues(count, alpha, x, y)
+  case activationSelu: seluValues(count, x, y)
+  case activationGelu: geluValues(count, x, y)
+  case activationGeluTanh: geluTanhValues(count, x, y)
+  case activationSilu: siluValues(count, x, y)
+  case activationSigmoid: sigmoidValues(count, x, y)
+  case activationSoftplus: softplusValues(count, alpha, x, y)
+  default: hardswishValues(count, x, y)
   }
 }
 
@@ -43,25 +43,129 @@ public func activationGradient(
   _ dx: UnsafeMutablePointer<Float>
 ) {
   switch kind {
-  case activationLeakyRelu:
-    mapVectors(count, dy, x, dx) { ($0 * alpha).replacing(with: $0, where: $1 .> 0) }
-  case activationElu: mapVectors(count, dy, x, dx) { $0 * exponentialUnitSlope($1, alpha, 1) }
-  case activationSelu: mapVectors(count, dy, x, dx) { $0 * exponentialUnitSlope($1, seluAlpha, seluScale) }
-  case activationGelu: mapVectors(count, dy, x, dx) { $0 * geluSlope($1) }
-  case activationGeluTanh: mapVectors(count, dy, x, dx) { $0 * geluTangentSlope($1) }
-  case activationSilu:
-    mapVectors(count, dy, x, dx) {
-      let s = logistic($1)
-      return $0 * s.addingProduct($1 * s, 1 - s)
-    }
-  case activationSigmoid:
-    mapVectors(count, dy, x, dx) {
-      let s = logistic($1)
-      return $0 * (s * (1 - s))
-    }
-  case activationSoftplus: mapVectors(count, dy, x, dx) { $0 * logistic($1 * alpha) }
-  default: mapVectors(count, dy, x, dx) { $0 * hardswishSlope($1) }
+  case activationLeakyRelu: leakyReluGradient(count, alpha, dy, x, dx)
+  case activationElu: eluGradient(count, alpha, dy, x, dx)
+  case activationSelu: seluGradient(count, dy, x, dx)
+  case activationGelu: geluGradient(count, dy, x, dx)
+  case activationGeluTanh: geluTanhGradient(count, dy, x, dx)
+  case activationSilu: siluGradient(count, dy, x, dx)
+  case activationSigmoid: sigmoidGradient(count, dy, x, dx)
+  case activationSoftplus: softplusGradient(count, alpha, dy, x, dx)
+  default: hardswishGradient(count, dy, x, dx)
   }
+}
+
+// Each pass is a function of its own: inside of a very large one the compiler no longer inlines what it should.
+
+@inline(never) private func leakyReluValues(
+  _ count: Int, _ alpha: Float, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in leakyRelu(x, alpha) }
+}
+
+@inline(never) private func eluValues(
+  _ count: Int, _ alpha: Float, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in exponentialUnit(x, alpha, 1) }
+}
+
+@inline(never) private func seluValues(
+  _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in exponentialUnit(x, seluAlpha, seluScale) }
+}
+
+@inline(never) private func geluValues(
+  _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in x * normalDistribution(x) }
+}
+
+@inline(never) private func geluTanhValues(
+  _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in geluTangent(x) }
+}
+
+@inline(never) private func siluValues(
+  _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in x * logistic(x) }
+}
+
+@inline(never) private func sigmoidValues(
+  _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in logistic(x) }
+}
+
+@inline(never) private func softplusValues(
+  _ count: Int, _ alpha: Float, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in softplus(x * alpha) * (1 / alpha) }
+}
+
+@inline(never) private func hardswishValues(
+  _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, x, y) { x in hardswish(x) }
+}
+
+@inline(never) private func leakyReluGradient(
+  _ count: Int, _ alpha: Float, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
+  _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in (dy * alpha).replacing(with: dy, where: x .> 0) }
+}
+
+@inline(never) private func eluGradient(
+  _ count: Int, _ alpha: Float, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
+  _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * exponentialUnitSlope(x, alpha, 1) }
+}
+
+@inline(never) private func seluGradient(
+  _ count: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * exponentialUnitSlope(x, seluAlpha, seluScale) }
+}
+
+@inline(never) private func geluGradient(
+  _ count: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * geluSlope(x) }
+}
+
+@inline(never) private func geluTanhGradient(
+  _ count: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * geluTangentSlope(x) }
+}
+
+@inline(never) private func siluGradient(
+  _ count: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * siluSlope(x) }
+}
+
+@inline(never) private func sigmoidGradient(
+  _ count: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * logisticSlope(x) }
+}
+
+@inline(never) private func softplusGradient(
+  _ count: Int, _ alpha: Float, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
+  _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * logistic(x * alpha) }
+}
+
+@inline(never) private func hardswishGradient(
+  _ count: Int, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+) {
+  mapVectors(count, dy, x, dx) { dy, x in dy * hardswishSlope(x) }
 }
 
 /// Sets the floats after the first `columns` of each row to 0.
@@ -106,6 +210,16 @@ private let tangentCube: Float = 0.044_715
 
 @inline(__always) private func exponentialUnitSlope(_ x: Vector, _ alpha: Float, _ scale: Float) -> Vector {
   (exponential(x) * (alpha * scale)).replacing(with: scale, where: x .> 0)
+}
+
+@inline(__always) private func siluSlope(_ x: Vector) -> Vector {
+  let s = logistic(x)
+  return s.addingProduct(x * s, 1 - s)
+}
+
+@inline(__always) private func logisticSlope(_ x: Vector) -> Vector {
+  let s = logistic(x)
+  return s * (1 - s)
 }
 
 @inline(__always) private func geluSlope(_ x: Vector) -> Vector {

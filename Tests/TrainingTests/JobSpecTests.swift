@@ -175,7 +175,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
       "bootstrap":false,"folds":null},\
       "model":{"layers":[{"type":"linear","out":3,"bias":true,"init":{"type":"default"},\
       "freeze":false,"unfreeze_at":null,"lr_scale":1.0}],"freeze":[],"init_from":null},\
-      "loss":{"type":"cross_entropy","label_smoothing":0.0,"l1":0.0,"l2":0.0},\
+      "loss":{"type":"cross_entropy","label_smoothing":0.0,"class_weights":null,"l1":0.0,"l2":0.0},\
       "optimizer":{"type":"adam","lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"amsgrad":false,"bias_correction":true,"eps_inside_sqrt":false,"decay_exempt":[]},\
       "schedule":{"type":"constant","warmup":0.0},\
       "train":{"epochs":10,"steps":null,"batch_size":32,"drop_last":false,\

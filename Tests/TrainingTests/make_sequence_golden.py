@@ -134,6 +134,15 @@ JOBS = {
     "cornered": table("wine", [linear(15), {"type": "leaky_relu", "negative_slope": 0.2}, linear(17),
                                {"type": "elu", "alpha": 0.7}, linear(31), {"type": "selu"}, linear(5),
                                {"type": "hardswish"}, linear(3)], {"type": "sgd", "lr": 0.02}),
+    "one logit": table("breast-cancer", [linear(9), {"type": "tanh"}, linear(1)], {"type": "sgd", "lr": 0.3},
+                       loss={"type": "binary_cross_entropy"}),
+    "yes or no each": table("wine", [linear(17), {"type": "relu"}, linear(3)], {"type": "adam", "lr": 0.01},
+                            loss={"type": "binary_cross_entropy"}),
+    "absolute": table("diabetes", [linear(7), {"type": "tanh"}, linear(1)], {"type": "adam", "lr": 0.5},
+                      loss={"type": "mae"}),
+    "huber": table("diabetes", [linear(1)], {"type": "adam", "lr": 2.0}, loss={"type": "huber", "delta": 60.0}),
+    "weighted": table("wine", [linear(15), {"type": "relu"}, linear(3)], {"type": "sgd", "lr": 0.1},
+                      loss={"type": "cross_entropy", "class_weights": [0.5, 3.0, 1.25], "label_smoothing": 0.1}),
 }
 
 

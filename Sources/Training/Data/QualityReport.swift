@@ -36,14 +36,23 @@ public struct QualityReport: Sendable {
     missing = columns.reduce(0) { $0 + $1.missing }
     constantColumns = columns.indices.filter { columns[$0].isConstant }.map(dataset.columnName)
     duplicateRows = Self.duplicates(in: parts)
+    let characters = dataset.text.map { Self.characters($0) }
     classBalance = dataset.classes.enumerated().map { index, name in
-      (name, parts.reduce(0) { $0 + $1.labels.count { $0 == Int32(index) } })
+      if let characters { return (name, characters[name] ?? 0) }
+      return (name, parts.reduce(0) { $0 + $1.labels.count { $0 == Int32(index) } })
     }
     if dataset.info.kind == .tabular {
       ranges = columns.enumerated().map { $1.range(named: dataset.columnName($0)) }
     } else {
       ranges = [columns.reduce(into: Column()) { $0.merge($1) }.range(named: "all values")]
     }
+  }
+
+  /// How often each character occurs in a text.
+  private static func characters(_ text: String) -> [String: Int] {
+    var counts: [Unicode.Scalar: Int] = [:]
+    for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
+    return Dictionary(uniqueKeysWithValues: counts.map { (String($0.key), $0.value) })
   }
 
   /// The report as the API shows it.
