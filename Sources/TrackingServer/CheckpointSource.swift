@@ -1,18 +1,26 @@
 import Storage
 import Training
 
-/// Why a job cannot begin from the checkpoint it names.
+/// Why a job cannot begin from what it names.
 struct CheckpointSourceError: Error, CustomStringConvertible {
   let description: String
 }
 
-/// The checkpoints of a store's runs, for jobs that begin from one.
-func checkpointSource(_ store: Store) -> JobPlan.CheckpointSource {
-  { run, name in
-    let all = try store.listCheckpoints(run: run)
-    guard let found = all.last(where: { $0.labels.contains(name) || "\($0.step)" == name }) else {
-      throw CheckpointSourceError(description: "run \(run) has no checkpoint \(name)")
+/// What jobs begin from: the checkpoints of a store's runs, and the weights that people brought.
+func checkpointSource(_ store: Store, _ weights: WeightsLibrary) -> JobPlan.CheckpointSource {
+  { origin in
+    switch origin {
+    case .checkpoint(let run, let name):
+      let all = try store.listCheckpoints(run: run)
+      guard let found = all.last(where: { $0.labels.contains(name) || "\($0.step)" == name }) else {
+        throw CheckpointSourceError(description: "run \(run) has no checkpoint \(name)")
+      }
+      return try store.readCheckpoint(run: run, step: found.step, offset: 0, count: found.bytes)
+    case .weights(let name):
+      guard let bytes = weights.read(name) else {
+        throw CheckpointSourceError(description: "there are no weights \(name)")
+      }
+      return bytes
     }
-    return try store.readCheckpoint(run: run, step: found.step, offset: 0, count: found.bytes)
   }
 }

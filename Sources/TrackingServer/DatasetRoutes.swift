@@ -44,13 +44,7 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
       ], body: "Bytes", answer: .json("Dataset", status: 201), failures: [409, 413, 503],
       bodyLimit: DatasetLibrary.maxBytes
     ) { request in
-      let name = request.parameters["name"] ?? ""
-      guard DatasetLibrary.isName(name) else {
-        throw HTTPFailure.invalid(
-          "name",
-          "name must be 1 to 100 letters, digits, '.', '_' or '-', not starting with '.', got \(quoted(name))"
-        )
-      }
+      let name = try uploadName(request)
       guard !DatasetCatalog.isBuiltin(name) else {
         throw HTTPFailure.conflict("\(name) is a data set that comes with Cairn")
       }
@@ -63,7 +57,7 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
       if request.query.first("label") != nil, format != .csv {
         throw HTTPFailure.invalid("label", "label names a column of a CSV file; \(format.rawValue) has none")
       }
-      try refuseWhileUsed(name, context)
+      try refuseWhileUsed(["dataset", "name"], name, "data set", context)
       let files = UploadedFiles(library: context.library)
       try files.receive(request, parts: format.parts)
       let info: DatasetInfo
@@ -90,27 +84,11 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
       guard context.library.has(name) else {
         throw HTTPFailure.notFound("data set \(quoted(name)) does not exist")
       }
-      try refuseWhileUsed(name, context)
+      try refuseWhileUsed(["dataset", "name"], name, "data set", context)
       do { try context.library.delete(name) } catch let error as ImportError { throw failure(of: error) }
       return HTTPResponse(status: 204)
     },
   ]
-}
-
-/// A job that waits, trains or is paused needs its data as it is.
-private func refuseWhileUsed(_ name: String, _ context: Context) throws {
-  for state in [JobState.queued, .running, .paused] {
-    var before: Int64?
-    while true {
-      let jobs = try context.store.listJobs(state: state, limit: 1000, before: before)
-      if let job = jobs.first(where: { (try? JSON.parse($0.spec))?["dataset"]?["name"]?.stringValue == name })
-      {
-        throw HTTPFailure.conflict("job \(job.id) (\(state.rawValue)) uses data set \(name)")
-      }
-      guard jobs.count == 1000, let last = jobs.last else { break }
-      before = last.id
-    }
-  }
 }
 
 private func infoJSON(_ info: DatasetInfo) -> JSON {

@@ -61,7 +61,8 @@ func jobSpec(_ json: JSON, _ context: Context) throws -> JobSpec {
 /// Checks a job whole: shapes, sizes, memory.
 func jobPlan(_ spec: JobSpec, _ context: Context) throws -> JobPlan {
   do {
-    return try JobPlan.make(spec, catalog: context.catalog, checkpoints: checkpointSource(context.store))
+    return try JobPlan.make(
+      spec, catalog: context.catalog, checkpoints: checkpointSource(context.store, context.weights))
   } catch {
     throw HTTPFailure.invalid(error.field.isEmpty ? nil : error.field, error.message)
   }

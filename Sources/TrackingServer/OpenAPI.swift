@@ -186,6 +186,11 @@ private let schemas: JSONObject = [
     "classes": ["type": ["array", "null"], "items": text],
   ]),
   "Datasets": list(of: "Dataset", named: "datasets"),
+  "Weights": object([
+    "name": text, "bytes": integer, "created_at": milliseconds,
+    "tensors": ["type": "array", "items": object(["name": text, "dtype": text, "shape": integers])],
+  ]),
+  "WeightsList": list(of: "Weights", named: "weights"),
   "PredictRequest": object(
     [
       "checkpoint": [

@@ -9,16 +9,21 @@ struct Context: Sendable {
   let hub: LiveHub
   let scheduler: Scheduler
   let library: DatasetLibrary
+  let weights: WeightsLibrary
   let catalog: DatasetCatalog
 
   init(store: Store, threads: Int) throws {
     self.store = store
     hub = LiveHub(boot: now())
-    do { library = try DatasetLibrary(folder: store.artifactFolder + "/datasets") } catch {
+    do {
+      library = try DatasetLibrary(folder: store.artifactFolder + "/datasets")
+      weights = try WeightsLibrary(folder: store.artifactFolder + "/weights")
+    } catch {
       throw StartError(description: failure(of: error).message)
     }
     catalog = .builtin(with: library)
-    scheduler = Scheduler(store: store, hub: hub, catalog: catalog, threads: threads, log: logLine)
+    scheduler = Scheduler(
+      store: store, hub: hub, catalog: catalog, weights: weights, threads: threads, log: logLine)
   }
 }
 
@@ -31,7 +36,9 @@ func allRoutes(_ context: Context, gauges: @escaping @Sendable () -> String) -> 
 func allEndpoints(_ context: Context, gauges: @escaping @Sendable () -> String) -> [Endpoint] {
   let native =
     jobEndpoints(context) + runEndpoints(context) + curveEndpoints(context) + checkpointEndpoints(context)
-    + datasetEndpoints(context) + predictEndpoints(context) + [eventsEndpoint(context)]
+    + datasetEndpoints(context) + weightsEndpoints(context) + predictEndpoints(context) + [
+      eventsEndpoint(context)
+    ]
   return native + serviceEndpoints(native, gauges: gauges)
 }
 

@@ -24,17 +24,19 @@ final class Scheduler: Sendable {
   private let store: Store
   private let hub: LiveHub
   private let catalog: DatasetCatalog
+  private let weights: WeightsLibrary
   private let threads: Int
   private let log: @Sendable (String) -> Void
   private let state = Guarded(State())
 
   init(
-    store: Store, hub: LiveHub, catalog: DatasetCatalog, threads: Int,
+    store: Store, hub: LiveHub, catalog: DatasetCatalog, weights: WeightsLibrary, threads: Int,
     log: @escaping @Sendable (String) -> Void
   ) {
     self.store = store
     self.hub = hub
     self.catalog = catalog
+    self.weights = weights
     self.threads = threads
     self.log = log
   }
@@ -137,7 +139,7 @@ final class Scheduler: Sendable {
         let spec = try JobSpec.decode(try JSON.parse(job.spec), catalog: catalog)
         let newest = try newestCheckpoint(of: job)
         let plan = try JobPlan.make(
-          spec, catalog: catalog, checkpoints: checkpointSource(store), isResuming: newest != nil)
+          spec, catalog: catalog, checkpoints: checkpointSource(store, weights), isResuming: newest != nil)
         outcome = try Trainer(plan: plan).run(
           from: newest, recorder: recorder, control: control, threads: threads)
       } catch {

@@ -290,8 +290,8 @@ import Testing
     func plan(_ changes: [(String, JSON)]) throws -> JobPlan {
       let spec = try JobSpec.decode(
         Self.small([("seed", 9), ("train.steps", 1), ("model.init_from.run_id", "a")] + changes))
-      return try JobPlan.make(spec) { run, checkpoint in
-        #expect(run == "a" && checkpoint == "best")
+      return try JobPlan.make(spec) { origin in
+        #expect(origin == .checkpoint(run: "a", "best"))
         return bytes
       }
     }

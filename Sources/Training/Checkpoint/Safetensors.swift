@@ -40,6 +40,11 @@ public struct NamedTensor: Sendable, Equatable {
   /// The number that a counter holds; 0 where it holds none.
   var count: Int64 { integers?.first ?? values.first.flatMap { Int64(exactly: $0.rounded()) } ?? 0 }
 
+  /// The same numbers as 32-bit floats.
+  var floats: NamedTensor {
+    integers.map { NamedTensor(name: name, shape: shape, values: $0.map { Float($0) }) } ?? self
+  }
+
   /// The same tensor under another name.
   func renamed(_ name: String) -> NamedTensor {
     integers.map { NamedTensor(name: name, shape: shape, integers: $0) }
@@ -160,6 +165,47 @@ public struct Safetensors: Sendable {
       count = entry.range.count / 4
     }
     return NamedTensor(name: entry.name, shape: entry.shape, values: values)
+  }
+
+  /// The values of one entry as 32-bit floats, whatever numbers it holds; throws for complex numbers and 8-bit floats.
+  public func floats(_ entry: Entry) throws(SafetensorsError) -> NamedTensor {
+    if entry.type == .f32 { return try tensor(entry) }
+    func convert<T>(_ type: T.Type, _ float: (T) -> Float) -> NamedTensor {
+      let values = bytes.withUnsafeBytes { source in
+        stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: MemoryLayout<T>.size).map {
+          float(source.loadUnaligned(fromByteOffset: $0, as: T.self))
+        }
+      }
+      return NamedTensor(name: entry.name, shape: entry.shape, values: values)
+    }
+    switch entry.type {
+    case .f32: return try tensor(entry)
+    case .f64: return convert(UInt64.self) { Float(Double(bitPattern: $0)) }
+    case .f16: return convert(UInt16.self, Self.half)
+    case .bf16: return convert(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+    case .i64: return convert(Int64.self) { Float($0) }
+    case .i32: return convert(Int32.self) { Float($0) }
+    case .i16: return convert(Int16.self) { Float($0) }
+    case .i8: return convert(Int8.self) { Float($0) }
+    case .u64: return convert(UInt64.self) { Float($0) }
+    case .u32: return convert(UInt32.self) { Float($0) }
+    case .u16: return convert(UInt16.self) { Float($0) }
+    case .u8: return convert(UInt8.self) { Float($0) }
+    case .bool: return convert(UInt8.self) { $0 == 0 ? 0 : 1 }
+    case .c64, .f8e4m3, .f8e5m2:
+      throw SafetensorsError(description: "tensor \(entry.name) is \(entry.type.rawValue), which is not read")
+    }
+  }
+
+  /// IEEE 754 binary16.
+  static func half(_ bits: UInt16) -> Float {
+    let sign: Float = bits >> 15 == 1 ? -1 : 1
+    let (exponent, fraction) = (Int(bits >> 10 & 31), Float(bits & 1023))
+    switch exponent {
+    case 0: return sign * fraction / Float(1 << 24)
+    case 31: return fraction == 0 ? sign * .infinity : .nan
+    default: return sign * Float(sign: .plus, exponent: exponent - 15, significand: 1 + fraction / 1024)
+    }
   }
 
   /// A file of the given tensors, ordered by size of their elements and name, and metadata in the order given.

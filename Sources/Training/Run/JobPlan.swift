@@ -35,8 +35,8 @@ public struct JobPlan: Sendable {
   /// The tensors that do not begin as their initialization says: those of `model.init_from`.
   let initialTensors: [NamedTensor]
 
-  /// Gives the bytes of a run's checkpoint: `latest`, `best` or a step.
-  public typealias CheckpointSource = @Sendable (_ runID: String, _ checkpoint: String) throws -> [UInt8]
+  /// Gives the bytes of what a job begins from.
+  public typealias CheckpointSource = @Sendable (InitFromSpec.Origin) throws -> [UInt8]
 
   /// Checks a job against its data, a limit of memory and what it begins from; throws the first fault with the path of
   /// its field. A run that goes on from its own checkpoint does not begin: then `isResuming`, and `model.init_from` is
@@ -132,7 +132,7 @@ public struct JobPlan: Sendable {
     guard let checkpoints else {
       throw SpecError("model.init_from", "cannot be used here, where there are no other runs")
     }
-    do { return try Checkpoint(try checkpoints(initFrom.runID, initFrom.checkpoint)).evaluatedModel } catch {
+    do { return try initFrom.tensors(of: try checkpoints(initFrom.origin)) } catch {
       throw SpecError("model.init_from", "cannot be read: \(error)")
     }
   }

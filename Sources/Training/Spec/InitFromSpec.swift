@@ -1,36 +1,74 @@
 import JSON
 
-/// `model.init_from`: begin with the parameters of another run's checkpoint instead of random ones.
+/// `model.init_from`: begin with the parameters of another run's checkpoint, or of a file that was brought, instead of
+/// random ones.
 public struct InitFromSpec: Sendable, Equatable {
-  /// The run that has the checkpoint.
-  public let runID: String
-  /// `latest`, `best` or a step.
-  public let checkpoint: String
+  /// Where the parameters are.
+  public enum Origin: Sendable, Equatable {
+    /// A run's checkpoint: `latest`, `best` or a step.
+    case checkpoint(run: String, String)
+    /// An uploaded safetensors file.
+    case weights(String)
+  }
+
+  /// Where the parameters are.
+  public let origin: Origin
   /// Whether source and model must have the same tensors, `skip` apart.
   let strict: Bool
   /// Tensors that are left as they are initialized.
   let skip: [NamePattern]
 
   init(_ fields: FieldReader) throws(SpecError) {
-    runID = try fields.string("run_id", limit: 64)
-    if case .integer(let step)? = fields.value("checkpoint"), step >= 0 {
-      checkpoint = "\(step)"
-    } else {
-      checkpoint = try fields.string("checkpoint", limit: 20, default: "best")
-      guard ["latest", "best"].contains(checkpoint) || (Int(checkpoint) ?? -1) >= 0 else {
-        throw fields.error("checkpoint", must: "\"latest\", \"best\" or a step")
+    fields.describe("weights", ["type": "string", "maxLength": 100], default: .null)
+    if fields.isNoting {
+      fields.describe("run_id", ["type": "string", "maxLength": 64], default: .null)
+      origin = .checkpoint(run: "", try Self.checkpoint(fields))
+    } else if fields.value("weights") != nil {
+      guard fields.value("run_id") == nil, fields.value("checkpoint") == nil else {
+        throw fields.error("weights", must: "absent where run_id or checkpoint is given")
       }
+      origin = .weights(try fields.string("weights", limit: 100))
+    } else {
+      let run = try fields.string("run_id", limit: 64)
+      origin = .checkpoint(run: run, try Self.checkpoint(fields))
     }
     strict = try fields.bool("strict", default: true)
     skip = try fields.patterns("skip")
     try fields.finish("init_from")
   }
 
+  private static func checkpoint(_ fields: FieldReader) throws(SpecError) -> String {
+    if case .integer(let step)? = fields.value("checkpoint"), step >= 0 {
+      return "\(step)"
+    }
+    let checkpoint = try fields.string("checkpoint", limit: 20, default: "best")
+    guard ["latest", "best"].contains(checkpoint) || (Int(checkpoint) ?? -1) >= 0 else {
+      throw fields.error("checkpoint", must: "\"latest\", \"best\" or a step")
+    }
+    return checkpoint
+  }
+
   var encoded: JSON {
-    [
-      "run_id": .string(runID), "checkpoint": Int(checkpoint).map { JSON($0) } ?? .string(checkpoint),
-      "strict": .bool(strict), "skip": .array(skip.map { .string($0.text) }),
-    ]
+    var object: JSONObject = [:]
+    switch origin {
+    case .checkpoint(let run, let checkpoint):
+      object["run_id"] = .string(run)
+      object["checkpoint"] = Int(checkpoint).map { JSON($0) } ?? .string(checkpoint)
+    case .weights(let name): object["weights"] = .string(name)
+    }
+    object["strict"] = .bool(strict)
+    object["skip"] = .array(skip.map { .string($0.text) })
+    return .object(object)
+  }
+
+  /// The tensors of the file that `origin` names: the model that was evaluated of a checkpoint, all of any other file.
+  func tensors(of bytes: [UInt8]) throws(SafetensorsError) -> [NamedTensor] {
+    if case .checkpoint = origin { return try Checkpoint(bytes).evaluatedModel }
+    if let checkpoint = try? Checkpoint(bytes) { return checkpoint.evaluatedModel.map(\.floats) }
+    let file = try Safetensors(bytes)
+    var tensors: [NamedTensor] = []
+    for entry in file.entries { tensors.append(try file.floats(entry)) }
+    return tensors
   }
 
   /// The tensors of `source` that the model takes over; throws with all that do not fit: wrong shapes always, missing

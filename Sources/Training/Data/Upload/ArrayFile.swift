@@ -49,7 +49,7 @@ struct ArrayFile {
     case .signed(2): return Double(load(Int16.self))
     case .signed(4): return Double(load(Int32.self))
     case .signed: return Double(load(Int64.self))
-    case .float(2): return half(load(UInt16.self))
+    case .float(2): return Double(Safetensors.half(load(UInt16.self)))
     case .float(4): return Double(Float(bitPattern: load(UInt32.self)))
     case .float: return Double(bitPattern: load(UInt64.self))
     }
@@ -65,18 +65,6 @@ struct ArrayFile {
       rest /= shape[axis]
     }
     return place
-  }
-
-  /// IEEE 754 binary16.
-  private func half(_ bits: UInt16) -> Double {
-    let sign: Double = bits >> 15 == 1 ? -1 : 1
-    let exponent = Int(bits >> 10 & 31)
-    let fraction = Double(bits & 1023)
-    switch exponent {
-    case 0: return sign * fraction / Double(1 << 24)
-    case 31: return fraction == 0 ? sign * .infinity : .nan
-    default: return sign * Double(sign: .plus, exponent: exponent - 15, significand: 1 + fraction / 1024)
-    }
   }
 
   private init(

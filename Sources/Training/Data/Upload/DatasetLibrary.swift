@@ -124,7 +124,8 @@ public final class DatasetLibrary: Sendable {
       .filter(Self.isName).sorted()
   }
 
-  private static func entries(_ folder: String) -> [String] {
+  /// The names in a folder.
+  public static func entries(_ folder: String) -> [String] {
     guard let directory = opendir(folder) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
@@ -137,7 +138,8 @@ public final class DatasetLibrary: Sendable {
     return names
   }
 
-  private static func sync(_ folder: String) throws(ImportError) {
+  /// Makes what was renamed or removed in a folder last.
+  public static func sync(_ folder: String) throws(ImportError) {
     let descriptor = Glibc.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .unwritable(errno) }
     defer { close(descriptor) }
