@@ -9,15 +9,8 @@ const noun = (n) => (n === 1 ? "1 run" : `${n} runs`);
 
 async function each(runs, what, call) {
 	const done = [];
-	const queue = [...runs];
 	let failure = null;
-	const work = async () => {
-		while (queue.length && !failure) {
-			const run = queue.shift();
-			await call(run).then(() => done.push(run), (error) => (failure = error));
-		}
-	};
-	await Promise.all([work(), work(), work(), work()]);
+	for (const run of runs) if (!failure) await call(run).then(() => done.push(run), (error) => (failure = error));
 	if (failure) {
 		const lacking = failure.status === 404 && failure.code !== "RESOURCE_DOES_NOT_EXIST";
 		toast(`${what} failed after ${done.length} of ${runs.length}: ${lacking ? "this server does not offer that call" : failure.message}`,

@@ -77,22 +77,6 @@ export function mlflow(call, body, signal) {
 	return body === undefined ? get(path, signal) : post(path, body);
 }
 
-let described = null;
-
-/** What the server says that it can do (OpenAPI); read once, an empty description when it cannot be had. */
-export function description() {
-	described ??= get("/openapi.json").catch(() => {
-		described = null;
-		return { paths: {}, components: { schemas: {} } };
-	});
-	return described;
-}
-
-/** Whether the server has a call, as its description spells the path: `offers("post", "/runs/{run_id}/fork")`. */
-export async function offers(method, path) {
-	return Boolean((await description()).paths[ROOT + path]?.[method]);
-}
-
 export function address(path) {
 	return ROOT + path;
 }
@@ -109,11 +93,8 @@ export async function download(path) {
 }
 
 /**
- * Follows the server's events until `close` is called; comes back by itself and resumes after the last event
- * that was seen. `handlers`: `event(kind, data)`, `opened(gap)` where `gap` says that events may be missing,
- * `lost()`.
- *
- * A fetch and not an EventSource: it can carry the token, and it may resume after any kind of failure.
+ * Follows the server's events until `close` is called, resuming after the last one seen. `handlers`: `event(kind, data)`,
+ * `opened(gap)`, where events may be missing, `lost()`. A fetch and not an EventSource: it can carry the token.
  */
 export function openEvents(query, handlers) {
 	let closed = false;

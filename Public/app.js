@@ -6,8 +6,10 @@
 
 import { openEvents, setTokenPrompt } from "./api.js";
 import { h, put, setText } from "./dom.js";
+import { ask } from "./menu.js";
 import { toggleTheme } from "./palette.js";
 import { listen, loadJobs, loadRuns, state, takeEvent, tell, viewOf } from "./store.js";
+import * as compare from "./views/compare.js";
 import * as jobs from "./views/jobs.js";
 import * as run from "./views/run.js";
 import * as runs from "./views/runs.js";
@@ -15,6 +17,7 @@ import * as submit from "./views/submit.js";
 
 const VIEWS = {
 	runs: { title: "Runs", view: runs, one: run },
+	compare: { title: "Compare", view: compare },
 	jobs: { title: "Queue", view: jobs },
 	submit: { title: "New job", view: submit },
 };
@@ -124,21 +127,11 @@ function countQueue() {
 	setText(queueCount, String(active));
 }
 
-function askToken() {
-	return new Promise((resolve) => {
-		const input = h("input", { type: "password", autocomplete: "current-password", required: true,
-			"aria-label": "Access token" });
-		const dialog = h("dialog", { class: "ask", cancel: (event) => event.preventDefault() },
-			h("form", { submit: (event) => {
-				event.preventDefault();
-				dialog.remove();
-				resolve(input.value.trim());
-			} }, h("h2", {}, "This server asks for a token"),
-			h("p", {}, "The one that it was started with (--token). It is kept in this browser."),
-			input, h("button", { class: "primary" }, "Go on")));
-		document.body.append(dialog);
-		dialog.showModal();
-	});
+async function askToken() {
+	const input = h("input", { type: "password", autocomplete: "current-password", required: true, "aria-label": "Access token" });
+	const content = [h("p", {}, "The one that it was started with (--token). It is kept in this browser."), input];
+	while (!(await ask({ title: "This server asks for a token", content, yes: "Go on", no: "" })));
+	return input.value.trim();
 }
 
 setTokenPrompt(askToken);

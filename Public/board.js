@@ -10,7 +10,7 @@ import { curvePath } from "./figure.js";
 import { followKeys } from "./keys.js";
 import { LOOK, lookOf, rangeText, withCard } from "./look.js";
 import { lower, Series, upper } from "./series.js";
-import { choose, colourOf, jobOf, listen, state, stateOf, tell } from "./store.js";
+import { choose, colourOf, jobOf, keep, listen, recall, state, stateOf, tell } from "./store.js";
 import { showStrip } from "./strip.js";
 
 const MAX_POINTS = 1000;
@@ -156,15 +156,11 @@ export class Board {
 	}
 
 	isFolded(group) {
-		return group !== TOP && (folds()[group] ?? this.folded(group));
+		return group !== TOP && (recall("folds", {})[group] ?? this.folded(group));
 	}
 
 	remember(group, folded) {
-		try {
-			localStorage.setItem("cairn.folds", JSON.stringify({ ...folds(), [group]: folded }));
-		} catch {
-			// Not remembered then.
-		}
+		keep("folds", { ...recall("folds", {}), [group]: folded });
 	}
 
 	// --- fetching
@@ -519,14 +515,6 @@ export function finder(text) {
 function portions(ids) {
 	const count = Math.ceil(ids.length / RUNS_A_CALL);
 	return Array.from({ length: count }, (_, i) => ids.slice(i * RUNS_A_CALL, (i + 1) * RUNS_A_CALL));
-}
-
-function folds() {
-	try {
-		return JSON.parse(localStorage.getItem("cairn.folds")) ?? {};
-	} catch {
-		return {};
-	}
 }
 
 function groupOf(key) {

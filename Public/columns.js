@@ -9,7 +9,7 @@ import { badge, took } from "./parts.js";
 import { beginning, jobOf, keep, recall, state, stateOf } from "./store.js";
 export const MAIN_METRICS = ["val/loss", "val/accuracy", "train/loss", "train/accuracy"];
 
-const LOWER = /loss|error|perplexity|\b(mae|mse|rmse|nll)\b/i;
+const LOWER = /loss|error|perplexity|mae|mse|nll/i;
 const HIGHER = /acc|f1|auc|precision|recall|score|\br2\b|per_second/i;
 
 /** Which way a metric is better: -1 lower, 1 higher, 0 not known; what the reader said goes before its name. */

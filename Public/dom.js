@@ -86,11 +86,5 @@ export function settled(milliseconds, action) {
 }
 
 export function empty(title, text, ...more) {
-	const stones = svg(
-		"svg", { viewBox: "0 0 64 48", width: 72, height: 54, "aria-hidden": "true" },
-		svg("ellipse", { cx: 32, cy: 40, rx: 24, ry: 6.5, class: "stone-3" }),
-		svg("ellipse", { cx: 30, cy: 26, rx: 17, ry: 5.6, class: "stone-2" }),
-		svg("ellipse", { cx: 34, cy: 13.5, rx: 10.5, ry: 4.8, class: "stone-1" }),
-	);
-	return h("div", { class: "empty" }, stones, h("h2", {}, title), h("p", {}, text), more);
+	return h("div", { class: "empty" }, h("img", { src: "/favicon.svg", alt: "", width: 64 }), h("h2", {}, title), h("p", {}, text), more);
 }

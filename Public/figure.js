@@ -83,15 +83,19 @@ class Outline {
 	moveTo(x, y) {
 		this.d += `M${short(x)} ${short(y)}`;
 	}
+
 	lineTo(x, y) {
 		this.d += `L${short(x)} ${short(y)}`;
 	}
+
 	arc(x, y, r) {
 		this.d += `M${short(x - r)} ${short(y)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
 	}
+
 	rect(x, y, width, height) {
 		this.d += `M${short(x)} ${short(y)}h${short(width)}v${short(height)}h${short(-width)}z`;
 	}
+
 	closePath() {
 		this.d += "z";
 	}
@@ -106,50 +110,63 @@ class Pen {
 		this.clips = 0;
 		Object.assign(this, { globalAlpha: 1, lineWidth: 1, lineJoin: "miter", dash: [] });
 	}
+
 	measureText(text) {
 		this.measure.font = this.font;
 		return this.measure.measureText(text);
 	}
+
 	save() {
 		this.saved.push(this.open);
 	}
+
 	restore() {
 		const to = this.saved.pop();
 		this.parts.push("</g>".repeat(this.open - to));
 		this.open = to;
 	}
+
 	translate(x, y) {
 		this.group(`transform="translate(${x} ${y})"`);
 	}
+
 	beginPath() {
 		this.current = new Outline();
 	}
+
 	rect(...box) {
 		this.current.rect(...box);
 	}
+
 	clip() {
 		this.clips += 1;
 		this.parts.push(`<clipPath id="c${this.clips}"><path d="${this.current.d}"/></clipPath>`);
 		this.group(`clip-path="url(#c${this.clips})"`);
 	}
+
 	group(attributes) {
 		this.parts.push(`<g ${attributes}>`);
 		this.open += 1;
 	}
+
 	setLineDash(dash) {
 		this.dash = dash;
 	}
+
 	fillRect(x, y, width, height) {
 		this.parts.push(`<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}" fill="${this.fillStyle}"/>`);
 	}
+
 	fill(path) {
 		this.parts.push(`<path d="${path.d}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"/>`);
 	}
+
 	stroke(path) {
 		const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
 		this.parts.push(`<path d="${path.d}" fill="none" stroke="${this.strokeStyle}" stroke-opacity="${this.globalAlpha}" ` +
 			`stroke-width="${this.lineWidth}" stroke-linejoin="${this.lineJoin}"${dash}/>`);
 	}
+
 	fillText(text, x, y) {
 		const anchor = { left: "start", center: "middle", right: "end" }[this.textAlign];
 		const baseline = this.textBaseline === "top" ? "hanging" : "central";

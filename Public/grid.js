@@ -58,6 +58,7 @@ export class Grid {
 			if (value) th.querySelector(".arrow").dataset.rank = at >= 0 && sort.length > 1 ? at + 1 : "";
 		});
 	}
+
 	fit() {
 		let [left, all] = [0, 0];
 		this.columns.forEach(({ width, pinned }, i) => {
@@ -210,6 +211,7 @@ export class Grid {
 	find(id) {
 		return [...this.top, ...this.rows].find((row) => this.key(row) === id);
 	}
+
 	light(id) {
 		this.lit = id;
 		this.later();
@@ -222,6 +224,7 @@ export class Grid {
 		this.table.setAttribute("aria-activedescendant", `row-${id}`);
 		this.later();
 	}
+
 	go(by, extend) {
 		const all = [...this.top, ...this.rows];
 		if (!all.length) return;

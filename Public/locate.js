@@ -16,9 +16,8 @@ export function pretty(value, indent = "") {
 }
 
 /**
- * The range `[start, end]` in `text` of the value at `path` ("optimizer.lr", "model.layers.0.out",
- * "model.layers[0].out"), or of the nearest part around it that the text has, with `found` the depth reached. A key
- * that is itself the fault is marked with its value. Null when the text is not JSON.
+ * The range in `text` of the value at `path` ("model.layers.0.out", "model.layers[0].out"), or of the nearest part around
+ * it, with `found`. Null when the text is not JSON.
  */
 export function locate(text, path) {
 	const keys = path.replace(/\[(\w+)\]/g, ".$1").split(".").filter(Boolean);

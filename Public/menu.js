@@ -5,9 +5,8 @@ import { add, button, h, put } from "./dom.js";
 let open = null;
 
 /**
- * Opens a menu beside `anchor` (an element, or `{x, y}`). `items`: `{text, action, checked, danger, disabled}`, with `stay` one that leaves the menu open, null
- * for a line between groups, false for nothing, or an element. Arrow keys move, Escape closes and gives the focus back.
- * The result closes it.
+ * Opens a menu beside an element or a place. An item is `{text, action, checked, danger, disabled, stay}`, null for a
+ * line, false for nothing, or an element. The result closes it.
  */
 export function openMenu(anchor, label, items) {
 	open?.close();
@@ -65,10 +64,7 @@ function place(list, anchor) {
 	list.style.top = `${Math.round(Math.max(8, Math.min(innerHeight - 8 - height, top)))}px`;
 }
 
-/**
- * Asks in a dialog: `content` over the buttons; the promise is kept with true when `yes` was pressed, and with false
- * when the dialog was left. `check()` may refuse by giving back a text.
- */
+/** Asks in a dialog; true when `yes` was pressed. `check()` may refuse by giving back a text. */
 export function ask({ title, content, yes, danger = false, no = "Cancel", check = () => "" }) {
 	return new Promise((resolve) => {
 		const wrong = h("p", { class: "message", role: "alert", hidden: true });

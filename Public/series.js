@@ -26,6 +26,7 @@ export class Series {
 		this.resumed = [];
 		if (!this.sampled) this.part();
 	}
+
 	part() {
 		const pieces = piecesOf(this.steps, this.times);
 		if (pieces.length < 2) return;
@@ -107,6 +108,7 @@ export class Series {
 		this.warp = warp;
 		return this.cached("warped", () => this.steps.map((step) => (warp ? warp(step) : NaN)));
 	}
+
 	smoothed(weight, unit = 1) {
 		if (!(weight > 0) || this.values.length < SMOOTH_FROM) return this.values;
 		return this.cached(`smooth ${weight} ${unit}`, () => smooth(this.values, weight, this.steps, unit));
@@ -119,6 +121,7 @@ export class Series {
 		const each = this.sampled ? this.count / this.times.length : 1;
 		return points > 1 ? (this.times.at(-1) - this.times[from]) / points / each : NaN;
 	}
+
 	get rate() {
 		const from = Math.max(0, this.times.length - 50);
 		const ms = this.times.at(-1) - this.times[from];
@@ -143,11 +146,7 @@ function bucketWidth(steps) {
 	return width;
 }
 
-/**
- * The last step that an answer covers. Of buckets only the first steps are known; the rest follows from the number of
- * points when they are equally spaced. Where that is not certain, the last bucket's start: a live point may then be
- * counted twice until the curve is read again.
- */
+/** The last step that an answer covers: of buckets reckoned from the number of points, when they are equally spaced. */
 function lastStep(answer, width) {
 	const { steps, count, sampled } = answer;
 	const start = steps.at(-1) ?? -Infinity;
@@ -163,8 +162,7 @@ export const SMOOTH_FROM = 64;
 
 /**
  * Exponential moving average, corrected for its start (Kingma and Ba 2015, section 3); skips what is not finite. A value
- * `unit` steps back weighs `weight` times as much, so that runs that were logged at different frequency look alike; a
- * series without change stays exactly as it is.
+ * `unit` steps back weighs `weight` times as much.
  */
 export function smooth(values, weight, steps = null, unit = 1) {
 	const result = new Array(values.length);
@@ -188,11 +186,7 @@ export function smooth(values, weight, steps = null, unit = 1) {
 	return result;
 }
 
-/**
- * The steps over which a smoothing weight counts, for curves that are seen together: the spacing of the most often
- * logged one, but a thousandth of the whole at least, so that it means the same however long they are and however
- * closely one looks.
- */
+/** The steps over which a smoothing weight counts: the spacing of the curve logged most often, at least 1/1000 of all. */
 export function smoothingUnit(all) {
 	let low = Infinity;
 	let high = -Infinity;

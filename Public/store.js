@@ -85,10 +85,7 @@ const GRADUAL = ["smooth", "filter", "charts"];
 let last = { names: "", at: 0 };
 let later = 0;
 
-/**
- * Changes choices; the address follows, and the page is told. Each change can be undone; what is `gradual`, a dragged
- * slider or a typed word, is one change.
- */
+/** Changes choices; the address follows. What is `gradual`, a dragged slider or a typed word, is undone at once. */
 export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).join())) {
 	const names = Object.keys(changes).join();
 	const now = performance.now();
@@ -373,10 +370,7 @@ function advance(run, step) {
 const HUES = [0, 1, 2, 3, 0, 4, 5, 1, 3, 2];
 const slots = new Map();
 
-/**
- * The colour of a run, 0...9: by its id, so that it is the same everywhere and for ever, and moved on to the next
- * one only when a run that is shown beside it has it, or one of its hue while other hues are free.
- */
+/** The colour of a run, 0...9: by its id, moved on only when a run that is shown has it, or its hue. */
 export function colourOf(id, shown = []) {
 	const known = slots.get(id);
 	if (known !== undefined) return known;

@@ -3,16 +3,15 @@
 import { deleteRuns, tagRuns } from "../actions.js";
 import * as api from "../api.js";
 import { Board } from "../board.js";
-import { copy, save } from "../cardmenu.js";
-import { arrange, csv, inventory, layout, layoutText, MAIN_METRICS, possible, sorted } from "../columns.js";
+import { save } from "../cardmenu.js";
+import { arrange, csv, inventory, layout, layoutText, possible, sorted } from "../columns.js";
 import { button, empty, h, put, settled, setText } from "../dom.js";
 import { filter, isQuery, isWhole } from "../filter.js";
 import * as format from "../format.js";
 import { Grid } from "../grid.js";
 import { openMenu } from "../menu.js";
 import { progressBar } from "../parts.js";
-import { Sparks } from "../spark.js";
-import { beginning, choose, colourOf, holds, jobOf, keep, link, listen, recall, state, stateOf, takeRun, tell,
+import { beginning, choose, colourOf, holds, jobOf, link, listen, state, stateOf, takeRun, tell,
 	toggled } from "../store.js";
 
 const SHOWN_AT_FIRST = 8;
@@ -28,18 +27,17 @@ export function mount(root) {
 	let anchor = null; // where a selection with Shift starts
 	let base = null;
 
-	const search = h("input", { type: "search", class: "grow", "aria-label": "Filter runs", "aria-keyshortcuts": "/",
+	const search = h("input", { type: "search", class: "grow", "aria-label": "Filter runs",
 		placeholder: "Filter: words, lr < 0.01, metrics.`val/loss` < 0.1", "aria-describedby": "filter-error",
 		input: () => choose({ filter: search.value }), keydown: (e) => e.key === "Escape" && choose({ filter: "" }) });
 	const wrong = h("p", { id: "filter-error", class: "message", role: "alert", hidden: true });
 	const experiments = h("select", { "aria-label": "Experiment", change: () => choose({ experiment: experiments.value }) });
 	const same = button("toggle", "differing", () => choose({ all: !state.view.all }),
-		{ title: "Only columns in which the runs differ" });
+		{ title: "Only what differs" });
 	const chooser = button("toggle", "Columns", () => openMenu(chooser, "Columns", chooserItems()), { "aria-haspopup": "menu" });
 	const bulk = h("div", { class: "bulk", role: "toolbar", "aria-label": "Selected runs", hidden: true });
 	const summary = h("p", { class: "summary", role: "status" });
 	const hiddenRuns = button("mini", "", () => choose({ hide: null }), { hidden: true });
-	const sparks = new Sparks(() => grid.later());
 	const grid = new Grid({ label: "Runs", key: (run) => run.id, chosen: (run) => selected.has(run.id),
 		look: (run) => [drawn.has(run.id) && "shown", run === base && "base"].filter(Boolean).join(" "),
 		on: { move, select, columnMenu, rowMenu, key: rowKey,
@@ -48,12 +46,12 @@ export function mount(root) {
 			open: (run) => (location.hash = link("runs", run.id)),
 			point: (run) => tell("point-at-run", run && drawn.has(run.id) ? run.id : null) } });
 	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
-		emptyText: "Choose a run in the table, or wait for the first step of one." });
+		emptyText: "Choose a run, or wait for its first step." });
 	const list = h("section", { class: "panel", "aria-label": "Runs" },
 		h("div", { class: "controls" }, search, experiments, same, chooser,
-			button("toggle", "CSV", () => saveCSV(rows), { title: "Save what the table shows" })),
+			button("toggle", "CSV", () => saveCSV(rows), { title: "Save the table" })),
 		wrong, bulk, grid.element, h("div", { class: "foot" }, summary, hiddenRuns));
-	const page = h("div", { class: "split" }, list, divider(list), board.element);
+	const page = h("div", { class: "split" }, list, board.element);
 	const nothing = empty("No runs yet", "Submit a job here, or from a terminal:",
 		h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")),
 		h("pre", {}, `cairn submit job.json --server ${location.origin}`));
@@ -116,12 +114,6 @@ export function mount(root) {
 
 	function setColumns() {
 		const natural = possible(listed, found, state.view.all, base);
-		const main = MAIN_METRICS.find((key) => found.metrics.has(key)) ?? [...found.metrics.keys()][0];
-		sparks.setKey(main ?? "");
-		if (main) {
-			natural.splice(1, 0, { id: "spark", title: "curve", usual: true, width: 104, hint: `the course of ${main}`,
-				print: (run) => sparks.print(run), render: (run) => sparks.render(run) });
-		}
 		const mine = layout();
 		const name = { id: "name", title: "run", header: true, class: "name", pinned: true, width: mine.width.name ?? 204,
 			value: (run) => run.name, print: namePrint, render: nameCell };
@@ -286,7 +278,6 @@ export function mount(root) {
 			["b", "Baseline", () => choose({ base: run === base ? "" : run.id.slice(0, 12) }), run === base],
 			["p", "Pin to the top", () => choose({ pins: toggled(view.pins, run.id) }), holds(view.pins, run.id)],
 			["h", "Hide", () => choose({ hide: toggled(view.hide, run.id, true) })],
-			["c", "Copy the id", () => copy(run.id, "The run's id is copied.")],
 			["t", "Tag…", () => tagRuns([run])],
 			["Delete", "Delete…", () => remove([run])],
 		];
@@ -320,7 +311,7 @@ export function mount(root) {
 
 	function nameCell(run) {
 		const eye = button(`eye c${colourOf(run.id)}`, "", (event) => toggle(run.id, event.altKey), { tabindex: "-1",
-			"aria-pressed": String(drawn.has(run.id)), "aria-label": `Draw ${run.name}`, title: "Draw this run (Alt: only this one)" });
+			"aria-pressed": String(drawn.has(run.id)), "aria-label": `Draw ${run.name}`, title: "Draw (Alt: alone)" });
 		const job = jobOf(run);
 		const bar = job && ["running", "paused"].includes(job.state) ? progressBar() : null;
 		bar?.show(job);
@@ -359,7 +350,6 @@ export function mount(root) {
 		clearTimeout(waiting);
 		query.stop();
 		abort?.abort();
-		sparks.fetch.stop();
 		for (const stop of stops) stop();
 		grid.destroy();
 		board.destroy();
@@ -379,27 +369,4 @@ function fillExperiments(select, runs) {
 	select.dataset.print = print;
 	put(select, h("option", { value: "" }, "All experiments"), names.map((name) => h("option", {}, name)));
 	[...select.options].slice(1).forEach((option, i) => (option.value = names[i]));
-}
-
-/** The line between table and charts, which is dragged, or moved by arrow keys; the width is kept. */
-function divider(panel) {
-	const bar = h("div", { class: "divider", role: "separator", tabindex: "0", "aria-orientation": "vertical",
-		"aria-label": "Width of the table" });
-	const set = (width) => {
-		const fitted = Math.round(Math.min(innerWidth - 380, Math.max(300, width)));
-		panel.style.setProperty("--panel", `${fitted}px`);
-		bar.setAttribute("aria-valuenow", String(fitted));
-		keep("split", fitted);
-	};
-	const kept = Number(recall("split", 0));
-	if (kept > 0) set(kept);
-	bar.addEventListener("pointerdown", (event) => bar.setPointerCapture(event.pointerId));
-	bar.addEventListener("pointermove", (event) => {
-		if (bar.hasPointerCapture(event.pointerId)) set(event.clientX - panel.getBoundingClientRect().left);
-	});
-	bar.addEventListener("keydown", (event) => {
-		const by = { ArrowLeft: -24, ArrowRight: 24 }[event.key];
-		if (by) set(panel.offsetWidth + by);
-	});
-	return bar;
 }

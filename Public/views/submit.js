@@ -5,10 +5,9 @@ import { button, h, heads, put, setText } from "../dom.js";
 import * as format from "../format.js";
 import { locate, pretty, syntaxError } from "../locate.js";
 import { PRESETS } from "../presets.js";
-import { link, state, submit as submitJob } from "../store.js";
+import { keep, link, recall, state, submit as submitJob } from "../store.js";
 
 const ABOUT = "Data set, model and optimizer are needed, all else has a default. The same spec gives the same bits.";
-const DRAFT = "cairn.draft";
 
 export function mount(root) {
 	const editor = specEditor();
@@ -35,7 +34,7 @@ export function mount(root) {
 			if (dry) showPlan(result, await api.post("/jobs?dry_run=true", text));
 			else {
 				const job = await submitJob(text);
-				forget();
+				keep("draft", null);
 				location.hash = link("runs", job.run_id);
 			}
 		} catch (error) {
@@ -54,29 +53,13 @@ export function mount(root) {
 }
 
 async function start(editor) {
-	editor.set(draft() ?? pretty(PRESETS[2].spec));
+	editor.set(recall("draft", null) ?? pretty(PRESETS[2].spec));
 	const { from } = state.view;
 	if (!from) return;
 	try {
 		editor.set(pretty(await api.get(`/runs/${encodeURIComponent(from)}/spec`)));
 	} catch (error) {
 		editor.fail(error.message, null, null);
-	}
-}
-
-function draft() {
-	try {
-		return sessionStorage.getItem(DRAFT);
-	} catch {
-		return null;
-	}
-}
-
-function forget() {
-	try {
-		sessionStorage.removeItem(DRAFT);
-	} catch {
-		// There was none then.
 	}
 }
 
@@ -106,11 +89,7 @@ function specEditor() {
 	};
 	area.addEventListener("input", () => {
 		clear();
-		try {
-			sessionStorage.setItem(DRAFT, area.value);
-		} catch {
-			// Not kept then.
-		}
+		keep("draft", area.value);
 	});
 	area.addEventListener("scroll", () => (numbers.style.transform = `translateY(${-area.scrollTop}px)`));
 

@@ -346,3 +346,53 @@ def test_names_that_mean_harm_are_text_in_the_table_too(with_runs):
     page.get_by_role("button", name="Columns", exact=True).click()
     expect(page.locator(".menu")).to_contain_text(HOSTILE)
     assert page.locator("img").count() == 0
+
+
+# --- side by side
+
+
+def test_selected_runs_are_compared_and_a_range_on_an_axis_keeps_some(with_runs):
+    page, runs, _ = with_runs(24)
+    for i in (1, 2, 3, 4):
+        page.get_by_role("checkbox", name=f"Select run {i}", exact=True).click()
+    page.get_by_role("toolbar", name="Selected runs").get_by_role("button", name="Compare").click()
+    names = page.locator(".sides thead a")
+    expect(names).to_have_text([f"run {i}" for i in (1, 2, 3, 4)])
+    expect(page.locator(".sides tr.differs th").first).to_have_text("optimizer.lr")
+    expect(page.locator(".sides tr", has_text="optimizer.type").last).to_have_class("param")
+    row = page.locator(".sides tr", has_text="best val/loss").locator("td")
+    assert float(row.first.inner_text()) == pytest.approx(runs[1]["metrics"]["val/loss"]["min"], rel=1e-3)
+    lr = page.get_by_role("slider", name="optimizer.lr")
+    box = lr.locator("rect.grab").bounding_box()
+    page.mouse.move(box["x"] + 14, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 14, box["y"] + 60, steps=3)
+    page.mouse.up()
+    kept = [i for i in (1, 2, 3, 4) if float(runs[i]["params"]["optimizer.lr"]) >= 0.05]
+    expect(names).to_have_text([f"run {i}" for i in kept])
+    expect(page.locator(".parallel path.off")).to_have_count(4 - len(kept))
+    lr.focus()
+    page.keyboard.press("Escape")
+    expect(names).to_have_count(4)
+    page.keyboard.press("ArrowDown")
+    expect(names).to_have_text([f"run {i}" for i in (1, 2, 3, 4) if float(runs[i]["params"]["optimizer.lr"]) < 0.01])
+    expect(lr).to_be_focused()
+
+
+def test_there_is_nothing_to_compare_without_runs(server, open_page):
+    page = open_page("#/compare")
+    expect(page.locator("main")).to_contain_text("Nothing to compare")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_new_pages_are_readable_and_fit(with_runs, scheme, viewport):
+    page, _, _ = with_runs(40, scheme=scheme, viewport=viewport)
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for name, address in (("many-runs", "#/runs?base=00000000"), ("compare", "#/compare")):
+        page.evaluate("address => (location.hash = address)", address)
+        page.locator("main .grid, main .sides").first.wait_for()
+        time.sleep(0.5)
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], name
+        assert page.evaluate(CONTRAST) == [], name
+        page.screenshot(path=SHOTS / f"{name}-{scheme}{'-phone' if viewport is PHONE else ''}.png")

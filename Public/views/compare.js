@@ -1,0 +1,120 @@
+// Some runs side by side: parallel coordinates, where a range keeps the runs in it, and a table.
+
+import { byKey } from "../board.js";
+import { best, byWeight, difference, direction, inventory, MAIN_METRICS, param } from "../columns.js";
+import { empty, h, put, settled, svg } from "../dom.js";
+import * as format from "../format.js";
+import { colourOf, holds, link, listen, state } from "../store.js";
+
+const [HEIGHT, TOP] = [230, 42];
+const LINES = 500;
+const SIDE_BY_SIDE = 12;
+
+export function mount(root) {
+	const ranges = new Map(); // axis -> [low, high] as shares of its height
+	const metric = h("select", { "aria-label": "Metric", change: () => show() });
+	const plot = h("div", { class: "scroller parallel" });
+	const table = h("div", { class: "scroller" });
+	const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Compare"),
+		h("p", {}, "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away.")),
+	h("div", { class: "controls" }, metric), plot, table);
+
+	function show() {
+		const { pick } = state.view;
+		const runs = [...state.runs.values()].filter((run) => !pick || holds(pick, run.id)).slice(0, LINES);
+		if (runs.length < 2) {
+			return put(root, state.link === "opening" ? null : empty("Nothing to compare", "Select two runs or more in the table.",
+				h("p", {}, h("a", { class: "button", href: link("runs") }, "All runs"))));
+		}
+		const found = inventory(runs);
+		const keys = [...found.metrics.keys()].sort(byKey);
+		if (metric.options.length !== keys.length) {
+			put(metric, keys.map((key) => h("option", {}, key)));
+			metric.value = MAIN_METRICS.find((key) => found.metrics.has(key)) ?? keys[0];
+		}
+		const differs = ([, { varies, having }]) => varies || having < runs.length;
+		const params = [...found.params].sort((a, b) => differs(b) - differs(a) || byWeight(a[0], b[0]));
+		const axes = params.filter(([, { varies }]) => varies).slice(0, 8).map(([key]) => axis(key, runs, (run) => param(run, key)));
+		if (keys.length) axes.push(axis(`best ${metric.value}`, runs, (run) => best(run, metric.value)));
+		const inside = runs.filter((run) => axes.every(({ name, at }) => {
+			const range = ranges.get(name);
+			return !range || (at.get(run) >= range[0] && at.get(run) <= range[1]);
+		}));
+		draw(axes, runs, new Set(inside));
+		const shown = inside.slice(0, SIDE_BY_SIDE);
+		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td", { class: "n" }, read(run))));
+		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),
+			format.value(best(run, key))];
+		put(table, h("table", { class: "list grid sides" },
+			h("thead", {}, h("tr", {}, h("th", {}, `${inside.length} of ${runs.length} runs`),
+				shown.map((run) => h("th", { scope: "col", class: "n" }, h("i", { class: `swatch c${colourOf(run.id)}` }), " ",
+					h("a", { href: link("runs", run.id), title: run.name }, run.name))))),
+			h("tbody", {}, keys.map((key) => row(`best ${key}`, metricCell(key))),
+				params.map((entry) => row(entry[0], (run) => run.params[entry[0]] ?? "–", differs(entry) ? "differs" : "param")))));
+		if (root.firstChild !== page) put(root, page);
+	}
+
+	function draw(axes, runs, inside) {
+		const gap = Math.max(150, Math.min(320, (innerWidth - 240) / axes.length));
+		const y = (share) => TOP + (1 - share) * HEIGHT;
+		const focus = plot.contains(document.activeElement) && document.activeElement.dataset.axis;
+		const lines = [...runs].sort((a, b) => inside.has(a) - inside.has(b)).map((run) => svg("path", {
+			class: inside.has(run) ? `c${colourOf(run.id)}` : "off",
+			d: axes.map(({ at }, i) => (at.has(run) ? `L${90 + i * gap} ${y(at.get(run)).toFixed(1)}` : "")).join("").replace(/^L/, "M") }));
+		put(plot, svg("svg", { width: axes.length * gap + 40, height: HEIGHT + TOP + 26 }, lines,
+			axes.map((one, i) => handle(one, 90 + i * gap, y))));
+		if (focus) [...plot.querySelectorAll("[data-axis]")].find((g) => g.dataset.axis === focus)?.focus();
+	}
+
+	function handle({ name, low, high }, x, y) {
+		const range = ranges.get(name);
+		const set = (a, b) => {
+			if (b - a > 0.01) ranges.set(name, [a < 0.03 ? 0 : a, b > 0.97 ? 1 : b]);
+			else ranges.delete(name);
+			show();
+		};
+		const share = (event) => 1 - (event.clientY - plot.getBoundingClientRect().top - TOP) / HEIGHT;
+		const text = (at, words, more) => svg("text", { x, y: at, "text-anchor": "middle", ...more }, words);
+		return svg("g", { "data-axis": name, tabindex: 0, role: "slider", "aria-label": name, "aria-valuenow": (range?.[0] ?? 0) * 100,
+			"aria-valuetext": range ? range.map((v) => `${Math.round(v * 100)} %`).join(" to ") : "all",
+			pointerdown: (event) => {
+				const from = share(event);
+				const end = (up) => set(Math.min(from, share(up)), Math.max(from, share(up)));
+				addEventListener("pointerup", end, { once: true });
+			},
+			keydown: (event) => {
+				const [a, b] = range ?? [0, 1];
+				const by = { ArrowUp: 0.1, ArrowDown: -0.1 }[event.key];
+				if (by) set(...(range ? [a + by, b + by] : by > 0 ? [0.5, 1] : [0, 0.5]));
+				else if (event.key === "Escape") set(0, 0);
+				else return;
+				event.preventDefault();
+				event.stopPropagation();
+			} },
+		svg("rect", { x: x - 14, y: TOP, width: 28, height: HEIGHT, class: "grab" }), svg("path", { d: `M${x} ${TOP}v${HEIGHT}` }),
+		range && svg("rect", { x: x - 6, y: y(range[1]), width: 12, height: (range[1] - range[0]) * HEIGHT, class: "range" }),
+		text(17, name.length > 22 ? `…${name.slice(-21)}` : name, { class: "name" }), text(TOP - 6, high), text(TOP + HEIGHT + 16, low));
+	}
+
+	const soon = settled(200, show);
+	const stops = [listen("runs", soon), listen("link", soon), listen("view", show)];
+	show();
+	return () => {
+		soon.stop();
+		for (const stop of stops) stop();
+	};
+}
+
+/** Where each run is on an axis, 0...1: by size, by its logarithm when that spans two decades, words in their order. */
+function axis(name, runs, read) {
+	const values = runs.map(read);
+	const known = values.filter((v) => v !== undefined && !Number.isNaN(v) && Math.abs(v) !== Infinity);
+	const words = known.some((v) => typeof v === "string") ? [...new Set(known.map(String))].sort() : null;
+	const raw = words ? [0, words.length - 1] : [Math.min(...known), Math.max(...known)];
+	const log = !words && raw[0] > 0 && raw[1] / raw[0] >= 100;
+	const number = (v) => (words ? words.indexOf(String(v)) : log ? Math.log(v) : v);
+	const [a, b] = log ? raw.map(Math.log) : raw;
+	const at = new Map(runs.flatMap((run, i) => (known.includes(values[i]) ? [[run, b > a ? (number(values[i]) - a) / (b - a) : 0.5]] : [])));
+	const [low, high] = raw.map((v) => (words ? words[v] : format.value(v)));
+	return { name, at, low, high };
+}
