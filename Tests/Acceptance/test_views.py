@@ -396,3 +396,31 @@ def test_the_new_pages_are_readable_and_fit(with_runs, scheme, viewport):
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], name
         assert page.evaluate(CONTRAST) == [], name
         page.screenshot(path=SHOTS / f"{name}-{scheme}{'-phone' if viewport is PHONE else ''}.png")
+
+
+# --- against the program itself
+
+
+def test_the_servers_own_filter_tags_and_deletion(server, open_page):
+    for name, lr in (("slow", 0.001), ("fast", 0.01)):
+        server.run_job(digits(name=name, optimizer={"type": "adam", "lr": lr}, train={"epochs": 1, "batch_size": 64}))
+    page = open_page("#/runs")
+    expect(page.locator(NAMES)).to_have_text(["fast", "slow"])
+    search = page.get_by_label("Filter runs")
+    search.fill("params.`optimizer.lr` = '0.001' and metrics.`val/loss` < 1e6")
+    expect(page.locator(NAMES)).to_have_text(["slow"])
+    page.get_by_role("checkbox", name="Select slow").click()
+    bulk = page.get_by_role("toolbar", name="Selected runs")
+    bulk.get_by_role("button", name="Tag").click()
+    page.get_by_label("Tag name").fill("why")
+    page.get_by_label("Tag value").fill(HOSTILE)
+    page.get_by_role("button", name="Set tag").click()
+    expect(page.locator(".toast")).to_contain_text("set on 1 run")
+    (run,) = [run for run in server.get("/api/v1/runs")["runs"] if run["name"] == "slow"]
+    assert run["tags"]["why"] == HOSTILE
+    search.fill("")
+    bulk.get_by_role("button", name="Delete").click()
+    page.locator("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator(NAMES)).to_have_text(["fast"])
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(page.locator(NAMES)).to_have_count(2)
