@@ -10,7 +10,7 @@ import { curvePath } from "./figure.js";
 import { followKeys } from "./keys.js";
 import { LOOK, lookOf, rangeText, withCard } from "./look.js";
 import { lower, Series, upper } from "./series.js";
-import { choose, colourOf, jobOf, keep, listen, recall, state, stateOf, tell } from "./store.js";
+import { choose, colourOf, holds, jobOf, keep, listen, recall, state, stateOf, tell } from "./store.js";
 import { showStrip } from "./strip.js";
 
 const MAX_POINTS = 1000;
@@ -194,7 +194,7 @@ export class Board {
 		const lines = having.map((run) => ({
 			id: run.id, name: run.name, slot: colourOf(run.id), live: stateOf(run) === "running", params: run.params,
 			series: card.fetched.get(run.id) ?? null, warp: this.warpOf(run), left: jobOf(run)?.progress?.eta_seconds,
-			base: Boolean(base) && run.id.startsWith(base), pinned: Boolean(pins?.has(run.id) || pins?.has(run.id.slice(0, 12))),
+			base: Boolean(base) && run.id.startsWith(base), pinned: holds(pins, run.id),
 			newest: () => run.metrics.get(card.key)?.last,
 		}));
 		const print = state.view.axis + lines.map((l) => [l.id, l.live, l.name, l.slot, l.base, l.pinned, Boolean(l.series), Boolean(l.warp)].join()).join();

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { cell, csv, curl, curvePath, png, svg } from "./figure.js";
 import * as format from "./format.js";
 import { openMenu, toast } from "./menu.js";
-import { choose, link, state } from "./store.js";
+import { choose, link, state, toggled } from "./store.js";
 
 export function openCardMenu(board, chart, anchor, hit) {
 	const { look } = chart;
@@ -37,18 +37,14 @@ export function openCardMenu(board, chart, anchor, hit) {
 
 function runItems(chart, { line, raw, x }) {
 	if (line.members) return [];
-	const without = (set) => new Set([...(set ?? [])].filter((id) => !line.id.startsWith(id)));
-	const shown = chart.lines.map(({ id }) => id);
-	const pinned = state.view.pins !== undefined;
 	const base = Boolean(state.view.base) && line.id.startsWith(state.view.base);
 	const name = format.visible(line.name);
 	return [
 		{ text: `Open ${name}`, action: () => (location.hash = link("runs", line.id)) },
 		{ text: `Copy ${format.value(raw, 6)} at ${chart.xText(x)}`, action: () => copy(String(raw), "The value is copied.") },
 		{ text: "Show this run alone", action: () => choose({ show: new Set([line.id]) }) },
-		{ text: "Hide this run", action: () => choose({ show: new Set(shown.filter((id) => id !== line.id)) }) },
-		pinned && { text: "Pinned run", checked: Boolean(line.pinned),
-			action: () => choose({ pins: line.pinned ? without(state.view.pins) : new Set([...without(state.view.pins), line.id]) }) },
+		{ text: "Hide this run", action: () => choose({ hide: toggled(state.view.hide, line.id, true) }) },
+		{ text: "Pinned run", checked: line.pinned, action: () => choose({ pins: toggled(state.view.pins, line.id) }) },
 		{ text: "Baseline run", checked: base, action: () => choose({ base: base ? "" : line.id.slice(0, 12) }) },
 		null,
 	];

@@ -168,7 +168,7 @@ export class LineChart {
 	}
 
 	gathered(traces) {
-		const { group, stat, band } = this.look;
+		const { axis, group, stat, band } = this.look;
 		const byLine = new Map(traces.map((trace) => [trace.line, trace]));
 		return groupsOf([...byLine.keys()], group.split(",")).map(({ name, lines }) => {
 			const members = lines.map((line) => byLine.get(line)).filter((trace) => trace.rises)
@@ -177,7 +177,7 @@ export class LineChart {
 			return {
 				...made, raw: made.y, rises: true, old: [], resumed: [],
 				line: { ...lines[0], id: `group ${name}`, name: `${name} (${lines.length})`, members: lines.map((line) => line.id) },
-				series: { steps: made.x, times: [], values: made.y, low: made.low, high: made.high },
+				series: { steps: axis === "step" ? made.x : [], times: [], values: made.y, low: made.low, high: made.high },
 			};
 		});
 	}

@@ -12,7 +12,8 @@ export function plain(line) {
 }
 
 export function parse(value) {
-	return value === null || value === undefined ? NaN : Number(value);
+	const v = value === null || value === undefined ? NaN : Number(value);
+	return Math.abs(v) === Number.MAX_VALUE ? v * 2 : v;
 }
 
 export function value(v, digits = 4) {

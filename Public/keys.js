@@ -1,8 +1,9 @@
 // What single keys do, wherever the focus is but in a field, and the palette that finds runs, curves and commands.
 
-import { button, h, put } from "./dom.js";
+import { h, put } from "./dom.js";
 import { axesOf, chooseAxis, openGroups } from "./controls.js";
 import { TIPS } from "./look.js";
+import { ask } from "./menu.js";
 import { toggleTheme } from "./palette.js";
 import { choose, link, redo, state, undo } from "./store.js";
 
@@ -73,20 +74,11 @@ export function followKeys(board) {
 	return () => document.removeEventListener("keydown", listener);
 }
 
-function dialog(label, ...content) {
-	const element = h("dialog", { class: "ask", "aria-label": label, close: () => element.remove(),
-		click: (event) => event.target === element && element.close() }, content);
-	document.body.append(element);
-	element.showModal();
-	return element;
-}
-
 function help() {
 	const rows = [...Object.entries(KEYS).map(([key, [text]]) => [key === " " ? "Space" : key, text]),
 		["Ctrl+K", "Find runs, curves, commands"], ["Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"], ...ON_A_CHART];
-	const open = dialog("Keys", h("h2", {}, "Keys"),
-		h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))),
-		h("div", { class: "buttons end" }, button("quiet", "Close", () => open.close())));
+	ask({ title: "Keys", yes: "Close", no: null, content: h("table", { class: "keys" }, h("tbody", {},
+		rows.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))) });
 }
 
 function palette(board) {
@@ -126,7 +118,9 @@ function palette(board) {
 			event.preventDefault();
 			show();
 		} });
-	const box = dialog("Find", input, list);
-	box.classList.add("finder");
+	const box = h("dialog", { class: "ask finder", "aria-label": "Find", close: () => box.remove(),
+		click: (event) => event.target === box && box.close() }, input, list);
+	document.body.append(box);
+	box.showModal();
 	show();
 }

@@ -29,10 +29,6 @@ export function followPointer(chart) {
 		chart.announce();
 	};
 	const place = (event) => ({ x: event.offsetX, y: event.offsetY });
-	const own = (event) => {
-		// Only so long as the browser still knows the pointer can it be held.
-		if (canvas.isConnected && event.isTrusted) canvas.setPointerCapture(event.pointerId);
-	};
 
 	canvas.addEventListener("pointerdown", (event) => {
 		if (!chart.at || event.button > 1) return;
@@ -46,7 +42,7 @@ export function followPointer(chart) {
 			return move(fingers.size === 1 ? point : null);
 		}
 		chart.touched = false;
-		own(event);
+		if (event.isTrusted) canvas.setPointerCapture(event.pointerId);
 		if (event.shiftKey || event.button === 1) {
 			event.preventDefault();
 			chart.pan = { ...point, range: chart.at.range, moved: false };
