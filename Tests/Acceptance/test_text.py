@@ -17,7 +17,7 @@ def put(server, name, body):
 def job(**changes):
     spec = {"dataset": {"name": "verse", "context": 32}, "seed": 4,
             "model": {"preset": "transformer_lm", "layers": 1, "dim": 32, "heads": 2},
-            "optimizer": {"type": "adamw", "lr": 0.01}, "train": {"steps": 150, "batch_size": 16},
+            "optimizer": {"type": "adamw", "lr": 0.01}, "train": {"steps": 400, "batch_size": 16},
             "checkpoint": {"every_steps": 50}}
     spec.update(changes)
     return spec

@@ -87,10 +87,13 @@ func textPlan(_ json: JSON) throws -> JobPlan {
 
   @Test func aModelLearnsTheVerse() throws {
     let run = try finished(
-      Self.job([("train", ["epochs": 60, "batch_size": 8]), ("model.dropout", 0), ("optimizer.lr", 0.01)]))
+      Self.job([
+        ("train", ["epochs": 120, "batch_size": 8]), ("model.dropout", 0), ("model.dim", 32),
+        ("optimizer.lr", 0.01),
+      ]))
     #expect(try #require(run.values("train/loss").first) > 2.8)
-    #expect(try #require(run.values("val/loss").last) < 0.5)
-    #expect(try #require(run.values("val/accuracy").last) > 0.8)
+    #expect(try #require(run.values("val/loss").last) < 1.5)
+    #expect(try #require(run.values("val/accuracy").last) > 0.5)
   }
 
   @Test func threadsAndInterruptionsChangeNoBit() throws {
@@ -126,6 +129,19 @@ func textPlan(_ json: JSON) throws -> JobPlan {
     #expect(try #require(validation?.rows.last) + 17 <= count - testSize)
     #expect(try #require(test?.rows.last) + 17 <= count)
     #expect(plan.split.train.count == (count - testSize - validationSize - 1) / 16)
+  }
+
+  /// Every epoch cuts the text in other places, within the training part; without shuffling always the same.
+  @Test func cutsMoveFromEpochToEpoch() throws {
+    let plan = try textPlan(Self.job())
+    let end = goldenText.unicodeScalars.count * 4 / 5
+    let order = EpochOrder(plan.split.train, shuffle: true, seed: 3)
+    let epochs = (0..<40).map { order.order(epoch: $0) }
+    #expect(epochs.allSatisfy { $0.count == plan.split.train.count && ($0.max() ?? 0) + 17 <= end + 1 })
+    #expect(Set(epochs.map { ($0.min() ?? 0) }).count > 10)
+    #expect(epochs.allSatisfy { ($0.min() ?? 0) < 16 } && order.order(epoch: 7) == epochs[7])
+    let fixed = EpochOrder(plan.split.train, shuffle: false, seed: 3)
+    #expect(fixed.order(epoch: 5) == plan.split.train.rows)
   }
 
   @Test func tokenizersGiveTextsBack() {

@@ -6,6 +6,8 @@ struct Part: Sendable {
   let examples: Examples
   /// Rows in the table's own order.
   let rows: [Int32]
+  /// Where the last example of running text may begin.
+  var lastStart: Int32 = 0
 
   var count: Int { rows.count }
 }
@@ -221,9 +223,13 @@ struct EpochOrder: Sendable {
   let rows: [Int32]
   let shuffle: Bool
   let random: RandomStream
+  /// Running text is cut anew every epoch, a random part of an example later: how long one is, and where the last may
+  /// begin. A model that always saw the same cuts would learn where they are.
+  private let text: (context: Int, lastStart: Int32)?
 
   init(_ part: Part, shuffle: Bool, seed: UInt64) {
     rows = part.rows
+    text = part.examples.tokens == nil ? nil : (part.examples.width, part.lastStart)
     self.shuffle = shuffle
     random = RandomStream(seed: seed, .order)
   }
@@ -231,6 +237,9 @@ struct EpochOrder: Sendable {
   /// Rows of epoch `epoch` (from 0), in order.
   func order(epoch: Int) -> [Int32] {
     guard shuffle else { return rows }
-    return random.permutation(step: epoch, count: rows.count).map { rows[Int($0)] }
+    let order = random.permutation(step: epoch, count: rows.count).map { rows[Int($0)] }
+    guard let text else { return order }
+    let shift = Int32(RandomStream(seed: random.seed, .textShift).uniform(epoch, 0) * Double(text.context))
+    return order.map { min($0 + shift, text.lastStart) }
   }
 }

@@ -120,6 +120,7 @@ struct TextSplit {
   private static func part(_ examples: Examples, _ range: Range<Int>) -> Part {
     let windows = max(0, range.count - 1) / examples.width
     return Part(
-      examples: examples, rows: (0..<windows).map { Int32(range.lowerBound + $0 * examples.width) })
+      examples: examples, rows: (0..<windows).map { Int32(range.lowerBound + $0 * examples.width) },
+      lastStart: Int32(max(range.lowerBound, range.upperBound - 1 - examples.width)))
   }
 }
