@@ -65,6 +65,12 @@ private func runArtifactRoutes(_ context: Context) -> [MLflowRoute] {
       let run = try artifactRun(uid, context)
       return try download(joined(try servedFolder(of: artifactURI(run)), checked), tree, request)
     },
+    MLflowRoute(.post, "mlflow/artifacts/presigned-upload-url", .write) { call in
+      try refusePresigned(call.fields, "upload")
+    },
+    MLflowRoute(.post, "mlflow/artifacts/presigned-download-url", .read) { call in
+      try refusePresigned(call.fields, "download")
+    },
     MLflowRoute(raw: .post, "mlflow/upload-artifact", .write, prefixes: ["/ajax-api"], bodyLimit: 10 << 20) {
       request in
       guard let uid = request.query.first("run_uuid"), !uid.isEmpty else {
@@ -82,6 +88,13 @@ private func runArtifactRoutes(_ context: Context) -> [MLflowRoute] {
       return HTTPResponse(status: 200)
     },
   ]
+}
+
+/// Files of this server have no address of their own that a client could be sent to.
+private func refusePresigned(_ fields: MLflowFields, _ what: String) throws -> JSON {
+  _ = try ArtifactPaths.checked(try fields.required("path"))
+  throw HTTPFailure.invalidParameter(
+    "Presigned \(what) URLs are not supported for artifacts that go through this server")
 }
 
 extension ArtifactWriter {

@@ -189,7 +189,26 @@ extension RunEntries {
 private func recordEntries(
   _ entries: RunEntries, models: [LoggedMetric] = [], run: String, _ context: Context
 ) throws {
-  try context.store.log(entries, run: run)
+  let linked = models.compactMap { point in
+    point.modelID.map { model in
+      let metric = LoggedModelMetric(
+        key: point.key, value: clamped(point.value), timestamp: point.timestamp, step: point.step, runID: run,
+        datasetName: point.datasetName ?? "", datasetDigest: point.datasetDigest ?? "")
+      return (model: model, metric: metric)
+    }
+  }
+  if linked.isEmpty {
+    try context.store.log(entries, run: run)
+  } else {
+    do {
+      try context.store.write { db in
+        try db.log(entries, run: run)
+        try db.logModelMetrics(linked)
+      }
+    } catch StoreError.notFound(let what) where !what.hasPrefix("run '") {
+      throw HTTPFailure.mlflow(.badRequest, "\(what) not found.")
+    }
+  }
   if entries.metrics.count > 0, context.hub.subscriberCount > 0 {
     let experiment = try context.store.read { try $0.run(run, withMetrics: false)?.experimentName }
     publishPoints(entries.metrics, run: run, experiment: experiment ?? "", to: context.hub)

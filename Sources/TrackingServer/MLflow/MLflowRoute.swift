@@ -96,7 +96,8 @@ struct MLflowRoute: Sendable {
 func mlflowRoutes(_ context: Context) -> [HTTPRoute] {
   let calls: [[MLflowRoute]] = [
     experimentRoutes(context), mlflowRunRoutes(context), loggingRoutes(context), historyRoutes(context),
-    artifactRoutes(context), searchRoutes(context), probeRoutes(context),
+    artifactRoutes(context), registryRoutes(context), loggedModelRoutes(context), inputRoutes(context),
+    searchRoutes(context), probeRoutes(context),
   ]
   return calls.flatMap { $0 }.flatMap(\.routes)
 }

@@ -18,7 +18,8 @@ func mlflowRunRoutes(_ context: Context) -> [MLflowRoute] {
     },
     MLflowRoute(.get, "mlflow/runs/get", .read) { call in
       let run = try foundRun(try call.fields.runID(orUUID: true), store)
-      return ["run": mlflowRunJSON(run, outputs: [:])]
+      let links = try store.read { try $0.links(run: run.uid) }
+      return ["run": mlflowRunJSON(run, inputs: inputsJSON(links), outputs: outputsJSON(links))]
     },
     MLflowRoute(.post, "mlflow/runs/update", .write) { call in
       let uid = try call.fields.runID(orUUID: true)

@@ -40,9 +40,16 @@ func searchRoutes(_ context: Context) -> [MLflowRoute] {
       query.experiments = try experiments.map(MLflowRules.experimentNumber)
       query.offset = try PageToken.offset(token)
       query.limit = Int(limit) + 1
-      let found = try store.read { [query] in try $0.searchRuns(query) }
+      let found = try store.read { [query] db in
+        try db.searchRuns(query).map { ($0, try db.links(run: $0.uid)) }
+      }
       var answer = JSONObject()
-      answer.set("runs", .array(found.prefix(Int(limit)).map { mlflowRunJSON($0, outputs: [:]) }))
+      answer.set(
+        "runs",
+        .array(
+          found.prefix(Int(limit)).map { run, links in
+            mlflowRunJSON(run, inputs: inputsJSON(links, withModels: false), outputs: outputsJSON(links))
+          }))
       if found.count > limit {
         answer["next_page_token"] = .string(PageToken.token(query.offset + Int(limit)))
       }
