@@ -18,8 +18,8 @@ import Testing
     let folder = try TemporaryFolder()
     var store = try folder.open()
     try store.write {
-      _ = try $0.createRegisteredModel(
-        name: "모델", description: "words", tags: [KeyValue("a", "1"), KeyValue("a", "2")], time: 3)
+      let tags = [KeyValue("a", "1"), KeyValue("a", "2")]
+      _ = try $0.createRegisteredModel(name: "모델", description: "words", tags: tags, time: 3)
     }
     #expect(try version(store, "모델") == 1)
     #expect(try version(store, "모델") == 2)
@@ -33,7 +33,9 @@ import Testing
     #expect(model.latestVersions.map(\.version) == [2])
     #expect(try store.read { try $0.modelVersion("모델", 2) }?.aliases == ["champ"])
     #expect(throws: StoreError.self) {
-      try store.write { try $0.createRegisteredModel(name: "모델", description: nil, tags: [], time: 1) }
+      try store.write { db in
+        _ = try db.createRegisteredModel(name: "모델", description: nil, tags: [], time: 1)
+      }
     }
   }
 
@@ -116,8 +118,8 @@ import Testing
     var page = RegistryQuery()
     page.offset = 2
     page.limit = 3
-    #expect(
-      try store.read { [page] in try $0.searchRegisteredModels(page) }.map(\.name) == Array(sorted[2..<5]))
+    let third = try store.read { [page] in try $0.searchRegisteredModels(page) }.map(\.name)
+    #expect(third == Array(sorted[2..<5]))
   }
 
   @Test func promptsAreNoModels() throws {

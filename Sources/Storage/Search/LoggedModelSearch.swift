@@ -4,13 +4,13 @@
 public struct LoggedModelQuery: Sendable {
   /// A data set to which metrics are restricted.
   public struct Dataset: Sendable, Equatable {
-    /// Its name.
-    public var name: String
+    /// Its name; nil: any.
+    public var name: String?
     /// Its digest; nil: any.
     public var digest: String?
 
     /// A data set.
-    public init(name: String, digest: String? = nil) {
+    public init(name: String?, digest: String? = nil) {
       self.name = name
       self.digest = digest
     }
@@ -176,8 +176,10 @@ private enum LoggedModelCompiler {
   }
 
   private static func condition(_ dataset: LoggedModelQuery.Dataset) -> SQLPiece {
-    guard let digest = dataset.digest else { return SQLPiece("(dataset_name = ?)", .text(dataset.name)) }
-    return SQLPiece("(dataset_name = ? AND dataset_digest = ?)", .text(dataset.name), .text(digest))
+    var tests: [SQLPiece] = []
+    if let name = dataset.name { tests.append(SQLPiece("dataset_name = ?", .text(name))) }
+    if let digest = dataset.digest { tests.append(SQLPiece("dataset_digest = ?", .text(digest))) }
+    return tests.isEmpty ? SQLPiece("1") : .joined(tests, by: " AND ")
   }
 
   static func order(_ items: [LoggedModelQuery.Order]) throws(FilterError) -> SQLPiece {

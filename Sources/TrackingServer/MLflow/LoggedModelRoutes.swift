@@ -182,7 +182,7 @@ private func search(_ fields: MLflowFields, _ store: Store) throws -> JSON {
     let digest = try nonEmpty(item, "dataset_digest")
     return .init(
       field: field, ascending: try item.bool("ascending") ?? true,
-      dataset: name.map { .init(name: $0, digest: digest) })
+      dataset: name == nil && digest == nil ? nil : .init(name: name, digest: digest))
   }
   // Every experiment id is a number; what is none has no models.
   query.experiments = experiments.compactMap { Int64($0) }
