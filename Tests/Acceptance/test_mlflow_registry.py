@@ -1,12 +1,9 @@
 """The model registry, logged models and inputs: MLflow's own server and this one are asked the same and must answer the
-same, field by field, times and ids aside; then the unmodified client with scikit-learn."""
+same, field by field, times and ids aside."""
 
 import json
-import os
 import re
-import warnings
 
-import pytest
 import requests
 from conftest import Server
 from mlflow_server import MLflowServer
