@@ -77,11 +77,13 @@ import TrackingServer
       ("look at what was trained", ["runs", "metrics", "show"]),
       ("look after the store", ["backup", "gc", "import-mlflow", "check"]),
     ]
+    let width = commands.map(\.name.count).max() ?? 0
     for (title, names) in groups {
       text += "\(title)\n"
       for command in commands where names.contains(command.name) {
         text +=
-          "   " + command.name + String(repeating: " ", count: 11 - command.name.count) + command.summary
+          "   " + command.name + String(repeating: " ", count: width + 2 - command.name.count)
+          + command.summary
           + "\n"
       }
       text += "\n"

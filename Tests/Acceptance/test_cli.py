@@ -15,7 +15,7 @@ import requests
 
 from conftest import BINARY, ROOT, Server, cairn, digits
 
-COMMANDS = ["serve", "demo", "train", "submit", "runs", "metrics", "show", "backup", "check"]
+COMMANDS = ["serve", "demo", "train", "submit", "runs", "metrics", "show", "backup", "gc", "import-mlflow", "check"]
 
 
 def test_help_version_and_wrong_words():
