@@ -103,6 +103,8 @@ extension Command {
       context.pointee.kernels.sumsOfSquares(count, p0 + start, p1 + start / Kernels.sumBlock)
     case .scale: context.pointee.kernels.scale(count, numbers[0], p0 + start)
     case .clamp: context.pointee.kernels.clamp(count, numbers[0], p0 + start)
+    case .firedColumns:
+      context.pointee.kernels.firedColumns(sizes[0], count, p0 + start, sizes[2], p1 + start)
     case .combine: context.pointee.kernels.combine(count, numbers[0], p0 + start, numbers[1], p1 + start)
     case .interpolate: context.pointee.kernels.interpolate(count, numbers[0], p0 + start, p1 + start)
     case .update, .blockSquares, .penalize: passOverBlocks(command, context, start, count)

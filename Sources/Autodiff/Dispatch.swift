@@ -137,6 +137,7 @@ public struct KernelTable: Sendable {
     @convention(c) (
       UnsafePointer<Int32>, Int, Int, Floats, MutableFloats, Float, Float, MutableFloats
     ) -> Void
+  let firedColumns: @convention(c) (Int, Int, Floats, Int, MutableFloats) -> Void
   let combine: @convention(c) (Int, Float, Floats, Float, MutableFloats) -> Void
   let interpolate: @convention(c) (Int, Float, Floats, MutableFloats) -> Void
 

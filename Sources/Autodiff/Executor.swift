@@ -34,6 +34,8 @@ public final class Executor {
   public let targets: UnsafeMutablePointer<Float>
   /// The output of the last run: row r begins at r * `outputStride`; a dummy without output.
   public let output: UnsafePointer<Float>
+  /// The probes of the last run, one row each.
+  public let probes: [UnsafeBufferPointer<Float>]
 
   /// Allocates the plan's memory and binds its instructions to it. Throws when an arena is too small for the plan's
   /// layout, a training plan has no gradients, or the buffers of a model that keeps some are missing.
@@ -74,6 +76,7 @@ public final class Executor {
     input = address(inputValue)
     targets = address(targetValue)
     output = UnsafePointer(address(plan.output))
+    probes = plan.probes.map { UnsafeBufferPointer(start: address($0), count: plan.values[$0].columns) }
     labels = UnsafeMutableRawPointer(address(find(.labels))).assumingMemoryBound(to: Int32.self)
     results = UnsafeMutableRawPointer(address(plan.loss)).assumingMemoryBound(to: Double.self)
     inputStride = inputValue.map { plan.values[$0].stride } ?? 0

@@ -15,7 +15,7 @@ enum Opcode: UInt8, Sendable {
   case normalizeRows, normalizeRowsGradient, normalizeRowsParameterGradients
   case embed, embedGradient, addPositions, positionsGradient, attention, attentionGradient
   case sumsOfSquares, scale, clamp, combine, interpolate
-  case update, blockSquares, penalize
+  case update, blockSquares, penalize, firedColumns
 }
 
 /// What a product does with its result while it is near; the raw values are the kernels'.

@@ -34,24 +34,30 @@ public struct Plan: Sendable {
   let output: Int?
   /// How many terms the loss is the mean of.
   let lossTerms: Int
+  /// Values that an executor shows besides the output.
+  let probes: [Int]
 
   /// Makes the plan of a graph. `loss` is what training minimizes and `output` what the executor shows, the logits
-  /// for example; a training plan needs a loss that every parameter has a part in.
-  public static func make(_ graph: Graph, loss: Node?, output: Node?, mode: PlanMode) throws(GraphError)
-    -> Plan
-  {
-    try Plan(graph, loss: loss, output: output, mode: mode, fuses: true)
+  /// for example; a training plan needs a loss that every parameter has a part in. `probes` are further
+  /// values to be shown.
+  public static func make(
+    _ graph: Graph, loss: Node?, output: Node?, mode: PlanMode, probes: [Node] = []
+  ) throws(GraphError) -> Plan {
+    try Plan(graph, loss: loss, output: output, mode: mode, fuses: true, probes: probes)
   }
 
   /// `fuses` is false where a test compares with the composed form.
-  init(_ graph: Graph, loss: Node?, output: Node?, mode: PlanMode, fuses: Bool) throws(GraphError) {
+  init(_ graph: Graph, loss: Node?, output: Node?, mode: PlanMode, fuses: Bool, probes: [Node] = [])
+    throws(GraphError)
+  {
     if let loss, graph.values[loss.value].origin != .results {
       throw GraphError("plan", "expected a loss, got a value of shape \(loss.shape)")
     }
     if let output { try graph.requireFloats(output, "plan output") }
     var output = output?.value
     var program = Program(
-      values: graph.values, steps: graph.steps, visible: Set([loss?.value, output].compactMap { $0 }))
+      values: graph.values, steps: graph.steps,
+      visible: Set([loss?.value, output].compactMap { $0 } + probes.map(\.value)))
     if mode == .evaluation {
       output = program.removeDropout(output)
       BatchNorm.useRunningStatistics(&program)
@@ -71,7 +77,8 @@ public struct Plan: Sendable {
     self.mode = mode
     values = emitter.values
     instructions = emitter.instructions
-    memory = MemoryPlan(values, instructions, keeping: [output].compactMap { $0 })
+    memory = MemoryPlan(values, instructions, keeping: [output].compactMap { $0 } + probes.map(\.value))
+    self.probes = probes.map(\.value)
     self.loss = loss?.value
     self.output = output
     lossTerms = loss.flatMap { graph.lossTerms[$0.value] } ?? 1

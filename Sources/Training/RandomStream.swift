@@ -6,7 +6,7 @@ import Autodiff
 /// What random numbers are for; each purpose has a stream of its own.
 enum RandomPurpose: UInt32 {
   case dataset = 0x8000_0000
-  case testSplit, validationSplit, order, initialization, bootstrap, augmentation, weightNoise, mixing
+  case testSplit, validationSplit, order, initialization, bootstrap, augmentation, weightNoise, inputNoise
   case sampling = 0x8000_1000
   case textShift
 }

@@ -403,6 +403,33 @@ import Testing
     #expect(runs[0].bits["grad_norm"] != whole.bits["grad_norm"])
   }
 
+  /// Each replica's batch norm sees its own share of the batch, and the running statistics are the first one's.
+  @Test func P2_batchNormPerReplica() throws {
+    func network(_ changes: [(String, JSON)]) throws -> (Network, JobPlan) {
+      let layers: JSON = [
+        ["type": "linear", "out": 12], ["type": "batch_norm"], ["type": "relu"],
+        ["type": "linear", "out": 10],
+      ]
+      let made = try plan(Self.small([("model.layers", layers), ("dataset.shuffle", false)] + changes))
+      return (try Network(made, threads: 1, try KernelTable.select()), made)
+    }
+    func statistics(_ network: Network) -> [[Float]] {
+      network.tensors().filter { $0.name.contains("running") }.map(\.values)
+    }
+    let (both, whole32) = try network([("train.replicas", 2)])
+    let rows = whole32.split.train.rows
+    let whole = try both.forwardBackward(rows[0..<32], step: 0)
+    let (first, _) = try network([("train.batch_size", 16)])
+    let a = try first.forwardBackward(rows[0..<16], step: 0)
+    let afterFirst = statistics(first)
+    let b = try first.forwardBackward(rows[16..<32], step: 1)
+    #expect(abs(whole.loss - (a.loss + b.loss) / 2) < 1e-6 && whole.correct == a.correct + b.correct)
+    #expect(!afterFirst.isEmpty && statistics(both) == afterFirst && statistics(first) != afterFirst)
+    let (single, _) = try network([])
+    let alone = try single.forwardBackward(rows[0..<32], step: 0)
+    #expect(abs(alone.loss - whole.loss) > 1e-4)
+  }
+
   /// Batches eight times as large as the base take eight times the rate, after a warmup.
   @Test func P3_linearScaling() throws {
     let run = try finished(
@@ -432,6 +459,26 @@ import Testing
       }
       #expect(abs(run.values("param_norm")[step] - norm(a.values.flatMap { $0 })) < 1e-5)
     }
+  }
+
+  /// dead/N is the share of a rectifier's units that are 0 for the whole batch: all of them with a bias far below 0.
+  @Test func W1_deadUnits() throws {
+    let run = try finished(Self.small([]))
+    #expect(run.values("dead/1").count == 24 && run.values("dead/1").allSatisfy { $0 >= 0 && $0 < 0.6 })
+    let plan = try plan(Self.small)
+    let network = try Network(plan, threads: 1, try KernelTable.select())
+    var tensors = network.tensors()
+    // Units 0, 1 and 2 of 20 get a bias that no picture makes good.
+    tensors = tensors.map { tensor in
+      guard tensor.name == "model.0.bias" else { return tensor }
+      let values = tensor.values.enumerated().map { $0 < 3 ? -1000 : abs($1) + 1000 }
+      return NamedTensor(name: tensor.name, shape: tensor.shape, values: values)
+    }
+    try network.restore(tensors)
+    _ = try network.forwardBackward(plan.split.train.rows[0..<32], step: 0)
+    #expect(network.deadShares() == [0.15])
+    let parts = try finished(Self.small([("train.batch_size", 8), ("train.accumulate", 4)]))
+    #expect(parts.values("dead/1")[0] == run.values("dead/1")[0], "of the whole update")
   }
 
   /// Every method with a memory, stopped again and again and gone on from what was kept, ends with the same bits.
@@ -467,6 +514,18 @@ import Testing
     ("O4", [("optimizer", ["type": "rmsprop", "centered": true, "momentum": 0.5])]),
     ("O5, nadam", [("optimizer", ["type": "nadam"])]),
     ("O5, amsgrad", [("optimizer", ["type": "adam", "amsgrad": true])]),
+    (
+      "G6, G7",
+      [
+        (
+          "augment",
+          [
+            ["type": "random_shift"], ["type": "rotate"], ["type": "gaussian_noise"],
+            ["type": "weight_noise"],
+          ]
+        )
+      ]
+    ),
     (
       "O10",
       [

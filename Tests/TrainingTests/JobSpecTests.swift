@@ -139,7 +139,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("checkpoint.mode", "most", says: "\"min\", \"max\""),
     WrongJob(
       "checkpoint", ["every_epochs": 1, "every_steps": 5], "checkpoint.every_steps", says: "left out"),
-    WrongJob("augment", [["type": "mixup"]], says: "is not a field of a job"),
+    WrongJob("augment", ["type": "rotate"], says: "a list of 0 to 32 objects"),
     WrongJob("average", ["type": "ema", "decay": 1.5], "average.decay", says: "from 0 to 1, got 1.5"),
     WrongJob("seed", -1, says: "from 0 to 9007199254740992"),
     WrongJob("seed", 9_007_199_254_740_993, says: "from 0 to 9007199254740992"),
@@ -172,7 +172,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     let expected = """
       {"experiment":"Default","name":"iris","seed":0,"tags":{},"priority":0,\
       "dataset":{"name":"iris","validation":0.1,"test":0.0,"limit":null,"standardize":true,"shuffle":true,\
-      "bootstrap":false,"folds":null},\
+      "bootstrap":false,"folds":null},"augment":[],\
       "model":{"layers":[{"type":"linear","out":3,"bias":true,"init":{"type":"default"},\
       "freeze":false,"unfreeze_at":null,"lr_scale":1.0}],"freeze":[],"init_from":null},\
       "loss":{"type":"cross_entropy","label_smoothing":0.0,"class_weights":null,"l1":0.0,"l2":0.0},\

@@ -64,5 +64,6 @@ private let baselineKernels = KernelTable(
   update: update,
   blockSquares: blockSquares,
   penalize: penalize,
+  firedColumns: firedColumns,
   combine: combine,
   interpolate: interpolate)

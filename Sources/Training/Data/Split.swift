@@ -156,9 +156,11 @@ struct Standardization: Sendable {
 struct BatchFiller: Sendable {
   let standardization: Standardization?
 
-  /// Writes the features of each of `rows` to `features`, `stride` floats after those of the row before.
+  /// Writes the features of each of `rows` to `features`, `stride` floats after those of the row before;
+  /// `augment` may change them before they are scaled.
   func fill(
-    _ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>, stride: Int
+    _ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>, stride: Int,
+    augmenting augment: (UnsafeMutablePointer<Float>, Int32) -> Void = { _, _ in }
   ) {
     let width = examples.width
     if let tokens = examples.tokens {
@@ -180,6 +182,7 @@ struct BatchFiller: Sendable {
           for column in 0..<width { to[column] = Float(source[from + column]) / 255 }
         }
       })
+    for (index, row) in rows.enumerated() { augment(features + index * stride, row) }
     standardize(features, rows: rows.count, width: width, stride: stride)
   }
 

@@ -78,6 +78,12 @@ public struct JobPlan: Sendable {
         "\(path).metric",
         "must be train/loss, as dataset.validation leaves nothing to evaluate, got \(watch.metric)")
     }
+    for (index, augmentation) in spec.augment.enumerated() {
+      guard dataset.info.kind != .text || augmentation is WeightNoise else {
+        throw SpecError("augment.\(index).type", "is not for text")
+      }
+      try augmentation.check(dataset.inputShape, "augment.\(index)")
+    }
     let arenas = Self.arenas(spec)
     architecture = try Architecture(
       spec.model, dataset, outputs: spec.loss.outputs(dataset), memoryLimit: memoryLimit, copies: arenas)
@@ -142,7 +148,8 @@ public struct JobPlan: Sendable {
     let averages = spec.average?.averages == true ? 1 : 0
     let best = spec.train.earlyStopping?.restoreBest == true ? 1 + averages : 0
     let sums = spec.train.accumulate > 1 || spec.train.replicas > 1 ? 1 : 0
-    return 2 + spec.optimizer.slots.count + averages + best + sums
+    let noise = spec.weightNoise > 0 ? 1 : 0
+    return 2 + spec.optimizer.slots.count + averages + best + sums + noise
   }
 
   /// The sizes in which the examples of an update are computed: batches, each cut into as even parts as there are

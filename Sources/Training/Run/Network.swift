@@ -39,6 +39,13 @@ final class Network {
   private let bestAverage: Arena?
   private let bestBuffers: Arena?
   private let groups: [ParameterTraining.Group]
+  private let augmenter: Augmenter?
+  /// Running statistics as the first replica left them, where there are several.
+  private let firstStatistics: Arena?
+  /// The parameters without noise, while there is noise on them.
+  private let quiet: Arena?
+  /// By probe: 1 for each unit that was above 0 for an example of the last update, else 0.
+  private var fired: [[Float]] = []
 
   init(_ plan: JobPlan, threads: Int, _ kernels: KernelTable) throws {
     self.plan = plan
@@ -58,6 +65,12 @@ final class Network {
     bestAverage = arena(restores && averages)
     let buffers = Arena(floats: plan.programs.buffers.floats)
     bestBuffers = restores ? Arena(floats: buffers.floats) : nil
+    firstStatistics = plan.spec.train.replicas > 1 ? Arena(floats: buffers.floats) : nil
+    let augment = plan.spec.augment
+    augmenter =
+      augment.isEmpty
+      ? nil : Augmenter(augment, shape: plan.architecture.inputShape, seed: plan.spec.seed)
+    quiet = arena(plan.spec.weightNoise > 0)
     let pool = ThreadPool(threads: threads)
     self.pool = pool
     let evaluated = average ?? parameters
@@ -107,12 +120,16 @@ final class Network {
     let shards = plan.shards(of: rows.count)
     let randomSteps = plan.spec.train.accumulate * plan.spec.train.replicas
     var result = BatchResult(loss: 0, correct: 0, count: 0)
+    try addNoise(step: step)
     for (number, size) in shards.enumerated() {
       guard let executor = training[size] else { continue }
       let first = rows.startIndex + result.count
       run(
-        executor, rows[first..<first + size], of: plan.split.train.examples, step: step * randomSteps + number
-      )
+        executor, rows[first..<first + size], of: plan.split.train.examples,
+        step: step * randomSteps + number,
+        epoch: step / plan.stepsPerEpoch)
+      noteFired(executor, isFirst: number == 0)
+      keepFirstReplicasStatistics(number)
       let share = Double(size) / Double(rows.count)
       if shards.count > 1, let sums {
         passes.combine(Float(share), gradients, number == 0 ? 0 : 1, to: sums, 0..<layout.floats)
@@ -122,6 +139,7 @@ final class Network {
       result.count += size
     }
     if shards.count > 1, let sums { gradients.copy(from: sums) }
+    if let quiet { parameters.copy(from: quiet) }
     let penalties = plan.spec.penalties
     if !penalties.isNone {
       result.loss += parameterPasses.penalize(
@@ -220,8 +238,59 @@ final class Network {
     return total
   }
 
-  private func run(_ executor: Executor, _ rows: ArraySlice<Int32>, of examples: Examples, step: Int) {
-    filler.fill(rows, of: examples, features: executor.input, stride: executor.inputStride)
+  /// Puts noise on the parameters that are trained, from the seed and the step.
+  private func addNoise(step: Int) throws {
+    guard let quiet else { return }
+    quiet.copy(from: parameters)
+    for (index, training) in plan.training.enumerated() where training.firstStep <= step {
+      let random = Philox(
+        seed: plan.spec.seed, stream: RandomPurpose.weightNoise.rawValue,
+        step: UInt64(step) << 24 | UInt64(index))
+      var values = layout.read(index, from: parameters)
+      values.withUnsafeMutableBufferPointer { buffer in
+        guard let first = buffer.baseAddress else { return }
+        random.addNormals(to: first, count: buffer.count, deviation: Float(plan.spec.weightNoise))
+      }
+      try layout.write(values, to: index, in: parameters)
+    }
+  }
+
+  /// Running statistics are those of the first replica: the others' changes to them are undone.
+  private func keepFirstReplicasStatistics(_ shard: Int) {
+    guard let firstStatistics else { return }
+    if shard % plan.spec.train.replicas == 0 {
+      firstStatistics.copy(from: buffers)
+    } else {
+      buffers.copy(from: firstStatistics)
+    }
+  }
+
+  private func noteFired(_ executor: Executor, isFirst: Bool) {
+    for (index, probe) in executor.probes.enumerated() {
+      if isFirst, index >= fired.count { fired.append(Array(probe)) }
+      for unit in probe.indices {
+        fired[index][unit] = isFirst ? probe[unit] : max(fired[index][unit], probe[unit])
+      }
+    }
+  }
+
+  /// The share of units of each rectifier that were 0 for all examples of the last update.
+  func deadShares() -> [Double] {
+    fired.map { units in Double(units.count { $0 == 0 }) / Double(max(1, units.count)) }
+  }
+
+  /// `epoch` is nil in evaluation, where nothing is augmented.
+  private func run(
+    _ executor: Executor, _ rows: ArraySlice<Int32>, of examples: Examples, step: Int, epoch: Int? = nil
+  ) {
+    if let augmenter, let epoch {
+      filler.fill(rows, of: examples, features: executor.input, stride: executor.inputStride) {
+        example, row in
+        augmenter.apply(example, row: row, epoch: epoch)
+      }
+    } else {
+      filler.fill(rows, of: examples, features: executor.input, stride: executor.inputStride)
+    }
     filler.fillAnswers(
       rows, of: examples, labels: executor.labels, targets: executor.targets, stride: executor.targetStride)
     executor.run(seed: plan.spec.seed, step: UInt64(step))

@@ -38,3 +38,8 @@ struct NormCurves: Sendable {
       + layers.map { ratio($0.parameters) }
   }
 }
+
+extension Layer {
+  /// Whether its units can be 0 for every example.
+  var isRectifier: Bool { encoded["type"] == "relu" }
+}

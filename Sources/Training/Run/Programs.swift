@@ -82,6 +82,7 @@ struct Programs: Sendable {
       var graph = try Graph(batch: batch)
       var x = try graph.input(architecture.inputShape)
       var number = 0
+      var probes: [Node] = []
       for (index, entry) in architecture.layers.enumerated() {
         path = spec.model.path(ofLayer: index)
         var parameters: [Node] = []
@@ -96,10 +97,11 @@ struct Programs: Sendable {
           }
         }
         x = try entry.layer.add(to: &graph, x, parameters, index: index)
+        if mode == .training, entry.layer.isRectifier { probes.append(try graph.firedUnits(x)) }
       }
       path = "loss"
       let loss = try spec.loss.add(to: &graph, x)
-      return try Plan.make(graph, loss: loss, output: x, mode: mode)
+      return try Plan.make(graph, loss: loss, output: x, mode: mode, probes: probes)
     } catch {
       throw SpecError(path, "does not fit: \(error)")
     }

@@ -208,6 +208,7 @@ private final class TrainingRun {
     }
     values += [rate, Double(step / plan.stepsPerEpoch)]
     values += curves.norms.values(gradients: gradients, moved: sizes.moved, before: sizes.before)
+    values += network.deadShares()
     try record(curves.steps, step, values)
   }
 
@@ -382,7 +383,10 @@ private struct Curves {
     func quality(_ part: String) -> [String] { ["\(part)/loss"] + (hasAccuracy ? ["\(part)/accuracy"] : []) }
     self.hasAccuracy = hasAccuracy
     norms = NormCurves(plan.architecture)
-    steps = CurveTable(index: 0, keys: quality("train") + ["lr", "epoch"] + norms.keys)
+    let dead = plan.architecture.layers.enumerated().filter { $1.layer.isRectifier }.map {
+      "dead/\($0.offset)"
+    }
+    steps = CurveTable(index: 0, keys: quality("train") + ["lr", "epoch"] + norms.keys + dead)
     validation = CurveTable(index: 1, keys: quality("val"))
     speed = CurveTable(index: 2, keys: ["examples_per_second"])
     test = CurveTable(index: 3, keys: quality("test"))

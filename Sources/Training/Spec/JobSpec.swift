@@ -20,6 +20,8 @@ public struct JobSpec: Sendable {
   public let priority: Int
 
   let dataset: DatasetSpec
+  /// What is done to examples before they are trained on, in order.
+  let augment: [any Augmentation]
   let model: ModelSpec
   let loss: any Loss
   let penalties: Penalties
@@ -49,6 +51,13 @@ public struct JobSpec: Sendable {
     do { task = try catalog.info(dataset.name).task } catch {
       throw SpecError(field: "dataset.name", message: "dataset.name: \(error.reason)")
     }
+    var augment: [any Augmentation] = []
+    if fields.value("augment") != nil {
+      for item in try fields.list("augment", count: 0...32) {
+        augment.append(try item.method(.augmentations))
+      }
+    }
+    self.augment = augment
     model = try ModelSpec(fields.object("model"))
     let lossFields = try fields.object("loss")
     penalties = try Penalties(lossFields)
@@ -82,6 +91,11 @@ public struct JobSpec: Sendable {
     }
   }
 
+  /// The deviation of all noise on the parameters.
+  var weightNoise: Double {
+    augment.compactMap { $0 as? WeightNoise }.reduce(0) { $0 + $1.std * $1.std }.squareRoot()
+  }
+
   /// The metrics that decide something in a run, with the paths of what they decide.
   var watches: [(path: String, watch: Watch)] {
     (schedule.plateau.map { [("schedule", $0.watch)] } ?? [])
@@ -102,7 +116,8 @@ public struct JobSpec: Sendable {
     for (key, value) in self.tags { tags[key] = .string(value) }
     return [
       "experiment": .string(experiment), "name": .string(name), "seed": JSON(Int(seed)),
-      "tags": .object(tags), "priority": JSON(priority), "dataset": dataset.encoded, "model": model.encoded,
+      "tags": .object(tags), "priority": JSON(priority), "dataset": dataset.encoded,
+      "augment": .array(augment.map { .object($0.encoded) }), "model": model.encoded,
       "loss": .object(encodedLoss), "optimizer": .object(optimizer.encoded),
       "schedule": .object(schedule.encoded), "train": train.encoded, "checkpoint": checkpoint.encoded,
       "average": average.map { .object($0.encoded) } ?? .null,

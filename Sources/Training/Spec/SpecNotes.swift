@@ -103,6 +103,7 @@ extension JobSpec {
         "tags": ["type": "object", "additionalProperties": ["type": "string"]],
         "priority": ["type": "integer", "default": 0],
         "dataset": SpecNotes.schema { _ = try DatasetSpec($0, .builtin) }, "model": model,
+        "augment": list(SpecNotes.schema { _ = try $0.method(MethodTable.augmentations) }),
         "loss": SpecNotes.schema {
           _ = try Penalties($0)
           _ = try $0.method(MethodTable.losses, default: CrossEntropyLoss.type)

@@ -1,0 +1,23 @@
+import JSON
+
+/// Adds normal noise of deviation `std` to the inputs, before they are standardized.
+struct GaussianNoise: Augmentation {
+  static let type = "gaussian_noise"
+
+  let std: Double
+
+  init(_ fields: FieldReader) throws(SpecError) {
+    std = try fields.number("std", .notNegative, default: 0.1)
+  }
+
+  var encoded: JSONObject { ["type": .string(Self.type), "std": .number(std)] }
+
+  func check(_ shape: [Int], _ path: String) {}
+
+  func apply(
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ random: inout ExampleRandom
+  ) {
+    random.addNormals(to: example, count: shape.count, deviation: Float(std))
+  }
+}
