@@ -304,12 +304,17 @@ export async function act(job, action) {
 
 // --- live events
 
-const missing = new Set();
+// Runs that are being read; true: events came meanwhile, which the answer may lack.
+const missing = new Map();
 
 function fetchMissing(id) {
-	if (missing.has(id)) return;
-	missing.add(id);
-	loadRun(id).catch(() => {}).finally(() => missing.delete(id));
+	if (missing.has(id)) return missing.set(id, true);
+	missing.set(id, false);
+	loadRun(id).catch(() => {}).finally(() => {
+		const again = missing.get(id);
+		missing.delete(id);
+		if (again) fetchMissing(id);
+	});
 }
 
 export function takeEvent(kind, data) {

@@ -30,19 +30,23 @@ public final class HTTPEventStream: Sendable {
   }
 
   /// Sends bytes of the event stream format, whole events only. False when the subscriber is gone or was dropped
-  /// because these bytes would leave it too far behind.
+  /// because these bytes would leave it too far behind. With `substitute`, it is not dropped then: what waits for it is
+  /// given up, and the substitute tells it so.
   @discardableResult
-  public func send(_ bytes: [UInt8]) -> Bool {
+  public func send(_ bytes: [UInt8], orInstead substitute: @autoclosure () -> [UInt8]? = nil) -> Bool {
     let (accepted, announce) = state.withLock { state -> (Bool, (@Sendable () -> Void)?) in
       guard !state.isClosed, !state.isDropped else { return (false, nil) }
       let fits = state.pending.count + state.inFlight + bytes.count <= state.backlog
       if fits {
         state.pending.append(contentsOf: bytes)
+      } else if let substitute = substitute() {
+        // What the loop has not taken is whole events, so the stream stays well-formed.
+        state.pending = substitute
       } else {
         state.isDropped = true
         state.pending = []
       }
-      return (fits, Self.announcement(&state))
+      return (fits || !state.isDropped, Self.announcement(&state))
     }
     announce?()
     return accepted

@@ -43,8 +43,8 @@ public struct HTTPLimits: Sendable {
   public var drain = 64 << 10
   /// Bytes thrown away before a connection closes, so that the reset does not overtake the answer.
   public var linger = 1 << 20
-  /// Bytes a subscriber of an event stream may fall behind before it is dropped.
-  public var eventBacklog = 1 << 20
+  /// Bytes a subscriber of an event stream may fall behind before it misses events.
+  public var eventBacklog = 4 << 20
 
   // Seconds.
 

@@ -22,6 +22,8 @@ struct LiveFilter: Sendable {
 final class LiveHub: Sendable {
   /// Bytes of past events that are kept for resuming.
   static let historyLimit = 8 << 20
+  /// Bytes of past events that are sent to one who resumes; who missed more reads anew.
+  static let replayLimit = 2 << 20
 
   private struct Event: Sendable {
     var sequence: UInt64
@@ -61,7 +63,10 @@ final class LiveHub: Sendable {
       Self.forget(&state)
       for (key, subscriber) in state.subscribers
       where subscriber.filter.wants(run: run, experiment: experiment) {
-        if !subscriber.stream.send(frame) { state.subscribers[key] = nil }
+        // One who cannot follow is told to read anew rather than cut off.
+        let isThere = subscriber.stream.send(
+          frame, orInstead: Self.frame("reset", id: "\(boot)-\(sequence)", data: Array("{}".utf8)))
+        if !isThere { state.subscribers[key] = nil }
       }
     }
   }
@@ -77,14 +82,14 @@ final class LiveHub: Sendable {
       let current = state.nextSequence - 1
       let oldest =
         state.history.count > state.historyStart ? state.history[state.historyStart].sequence : current + 1
+      var missed: [UInt8]?
       if let last = sequence(in: lastID), last <= current, last + 1 >= oldest {
-        for event in state.history[state.historyStart...]
-        where event.sequence > last && filter.wants(run: event.run, experiment: event.experiment) {
-          _ = stream.send(event.frame)
-        }
-      } else {
-        _ = stream.send(Self.frame("reset", id: "\(boot)-\(current)", data: Array("{}".utf8)))
+        let frames = state.history[state.historyStart...].filter { event in
+          event.sequence > last && filter.wants(run: event.run, experiment: event.experiment)
+        }.map(\.frame)
+        if frames.reduce(0, { $0 + $1.count }) <= Self.replayLimit { missed = Array(frames.joined()) }
       }
+      stream.send(missed ?? Self.frame("reset", id: "\(boot)-\(current)", data: Array("{}".utf8)))
       return stream
     }
   }

@@ -145,10 +145,14 @@ def servers(tmp_path):
         return started[-1]
 
     yield make
+    crashes = []
     for server in started:
         if server.process.poll() is None:
             server.process.kill()
             server.process.communicate()
+        elif server.process.returncode not in (0, 1, -signal.SIGKILL) and not server.process.stderr.closed:
+            crashes.append(server.process.stderr.read())
+    assert not crashes, f"the server crashed:\n{crashes[0][-20000:]}"
 
 
 @pytest.fixture

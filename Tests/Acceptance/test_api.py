@@ -445,3 +445,17 @@ def test_datasets_tell_their_quality(server):
     assert names >= {"digits", "iris", "wine", "breast-cancer", "diabetes", "moons", "spirals", "fashion-mnist"}
     entry = server.get("/api/v1/datasets/digits")
     assert entry["examples"] == 1797 and len(entry["classes"]) == 10 and entry["kind"] == "image"
+
+
+def test_who_missed_much_is_told_to_read_anew(server):
+    """More than is sent again, less than is kept: the stream goes on after one reset."""
+    server.run_job(digits(train={"steps": 2}))
+    with server.request("GET", "/api/v1/events", headers={"Last-Event-ID": "0-0"}, stream=True) as stream:
+        first = next(line for line in stream.iter_lines() if line.startswith(b"id: "))[4:].decode()
+    ended = server.run_job(digits(train={"epochs": 40}))
+    with server.request("GET", "/api/v1/events", headers={"Last-Event-ID": first}, stream=True) as stream:
+        lines = stream.iter_lines()
+        assert next(line for line in lines if line.startswith(b"event: ")) == b"event: reset"
+        server.submit(digits(train={"steps": 2}))
+        assert next(line for line in lines if line.startswith(b"event: ")) != b"event: reset"
+    assert ended["state"] == "finished"

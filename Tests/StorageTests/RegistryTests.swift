@@ -162,7 +162,7 @@ import Testing
   @Test func metricsCompareAsNumbers() throws {
     let kept = try TemporaryFolder().openAndKeep()
     let store = kept.store
-    let values: [Double] = [-1e308, -2.5, -0.0, 0, 1e-320, 0.5, 7, 1e308, .nan]
+    let values: [Double] = [-1e308, -2.5, -0.0, 0, Double(bitPattern: 2024), 0.5, 7, 1e308, .nan]
     for (index, value) in values.enumerated() {
       try add(store, "m-\(index)", time: Int64(index))
       let metric = LoggedModelMetric(key: "acc", value: value, timestamp: 1, step: 0, runID: "r")
