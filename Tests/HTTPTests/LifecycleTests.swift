@@ -83,7 +83,7 @@ extension Sockets {
       let server = try TestServer(Streaming.routes + [Self.slow, Events.Hub().route])
       #expect(try server.exchange(Self.get).status == 200)
       #expect(eventually { server.server.gauges.openConnections == 0 })
-      let before = openDescriptors()
+      let before = openSockets()
       let moments = [
         "", "GET / HT", "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc",
         "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n"
@@ -108,18 +108,18 @@ extension Sockets {
       }
       #expect(eventually { server.server.gauges.openConnections == 0 })
       #expect(eventually { server.server.gauges.openEventStreams == 0 })
-      #expect(openDescriptors() == before)
+      #expect(openSockets() == before)
       #expect(try server.exchange(Self.get).status == 200)
     }
 
     @Test func stoppingGivesEverythingBack() throws {
-      let before = openDescriptors()
+      let before = openSockets()
       for _ in 0..<5 {
         let server = try TestServer()
         #expect(try server.exchange(Self.get).status == 200)
         server.server.stop(grace: 1)
       }
-      #expect(eventually { openDescriptors() == before })
+      #expect(eventually { openSockets() == before })
     }
 
     // MARK: Limits of connections
