@@ -2,13 +2,13 @@
 // the window are fetched and drawn. Live points go straight into the curves that are held here.
 
 import * as api from "./api.js";
-import { openCardMenu, topOf } from "./cardmenu.js";
+import { openCardMenu } from "./cardmenu.js";
 import { LineChart } from "./chart.js";
 import { controls } from "./controls.js";
 import { empty, h, setText, throttled } from "./dom.js";
 import { curvePath } from "./figure.js";
 import { followKeys } from "./keys.js";
-import { LOOK, lookOf, rangeText, withCard } from "./look.js";
+import { fromJSON, isBase, LOOK, lookOf, rangeText, tail, withCard } from "./look.js";
 import { lower, Series, upper } from "./series.js";
 import { choose, colourOf, holds, jobOf, keep, listen, recall, state, stateOf, tell } from "./store.js";
 import { showStrip } from "./strip.js";
@@ -20,12 +20,11 @@ const CACHED = 40; // finer curves that a card keeps for ranges seen before
 const FIRST = ["train", "val", "test", ""];
 const FIRST_KEYS = ["loss", "accuracy", "lr", "grad_norm", "update_ratio", "param_norm"];
 const TOP = "\u0000top";
+const CARDS = ["charts", "facet", "top", "axis", "base", "pins"]; // choices that change which cards there are, or their lines
 
 export class Board {
 	constructor({ folded = () => false, emptyText = "" } = {}) {
-		this.folded = folded;
-		this.emptyText = emptyText;
-		this.runs = [];
+		Object.assign(this, { folded, emptyText, runs: [] });
 		this.cards = new Map(); // id -> {id, key, chart, near, fetched: Map run -> Series, wanted: Map run -> [points], absent}
 		this.sections = new Map(); // group -> {element, grid, count}
 		this.along = new Map(); // run -> {series, warp}: what the x axis measures, when that is a curve itself
@@ -43,9 +42,9 @@ export class Board {
 			followKeys(this),
 			listen("points", (points) => this.arrived(points)),
 			listen("reset", () => this.reload()),
-			listen("theme", () => this.each((card) => card.chart.draw())),
+			listen("theme", () => this.each(({ chart }) => chart.draw())),
 			listen("view", (changed) => this.followView(changed)),
-			listen("point-at-run", (id) => this.each((card) => card.chart.follow(id ? { x: null, id } : null))),
+			listen("point-at-run", (id) => this.each(({ chart }) => chart.follow(id ? { x: null, id } : null))),
 		];
 	}
 
@@ -53,16 +52,24 @@ export class Board {
 		for (const stop of this.stops) stop();
 		this.repair.stop();
 		this.watcher.disconnect();
-		this.each((card) => card.chart.destroy());
+		this.each(({ chart }) => chart.destroy());
 		this.cards.clear();
 	}
 
 	each(action) {
-		for (const card of this.cards.values()) action(card);
+		this.cards.forEach(action);
+	}
+
+	charts() {
+		return [...this.cards.values()].map((card) => card.chart);
 	}
 
 	cardOf(chart) {
 		return this.cards.get(chart.element.dataset.card);
+	}
+
+	keys() {
+		return new Set(this.runs.flatMap((run) => [...run.metrics.keys()]));
 	}
 
 	/** Shows these runs: adds the cards that they need, takes away those that nobody has. */
@@ -70,17 +77,17 @@ export class Board {
 		this.runs = runs;
 		const ids = runs.map((run) => run.id);
 		for (const run of runs.toReversed()) colourOf(run.id, ids);
-		const keys = new Set(runs.flatMap((run) => [...run.metrics.keys()]));
-		const passes = finder(state.view.charts);
-		const wanted = this.plan([...keys].filter(passes).sort(byKey));
-		for (const [id, card] of this.cards) if (!wanted.has(id)) this.drop(id, card);
+		const keys = this.keys();
+		const wanted = this.plan([...keys].filter(finder(state.view.charts)).sort(byKey));
+		this.each((card, id) => {
+			if (!wanted.has(id)) this.drop(card);
+		});
 		const print = `${[...wanted.keys()].join("\n")}\n${state.view.top}`;
-		if (print !== this.print) {
-			this.print = print;
-			for (const [id, place] of wanted) if (!this.cards.has(id)) this.add(id, place);
-			this.arrange(wanted);
+		if (print !== this.print) this.arrange(wanted);
+		this.print = print;
+		for (const [group, { grid, element }] of this.sections) {
+			if (!grid.childElementCount && this.sections.delete(group)) element.remove();
 		}
-		for (const [group, section] of this.sections) if (!section.grid.childElementCount) this.dropSection(group, section);
 		this.showEmpty(keys.size);
 		this.loadAlong();
 		this.each((card) => this.update(card));
@@ -90,47 +97,44 @@ export class Board {
 	/** The cards to show, in order: one for each key, or for each value of the facet's param. */
 	plan(keys) {
 		const { facet } = state.view;
-		const places = keys.flatMap((key) => {
+		return new Map(keys.flatMap((key) => {
 			if (!facet) return [[key, { key, title: key, value: null }]];
-			const having = this.runs.filter((run) => run.metrics.has(key));
-			const values = [...new Set(having.map((run) => run.params[facet] ?? "–"))].sort(natural);
-			return values.map((value) => [`${key}\n${value}`, { key, title: `${key} · ${facet.replace(/^.*\./, "")}=${value}`, value }]);
-		});
-		return new Map(places);
+			const values = this.runs.filter((run) => run.metrics.has(key)).map((run) => run.params[facet] ?? "–");
+			return [...new Set(values)].sort(natural).map((value) =>
+				[`${key}\n${value}`, { key, title: `${key} · ${tail(facet)}=${value}`, value }]);
+		}));
 	}
 
 	showEmpty(keys) {
 		this.nothing?.remove();
 		if (this.cards.size) return;
-		const text = keys ? `No curve's name holds “${state.view.charts}”.` : this.emptyText;
-		this.nothing = empty(keys ? "No such curve" : "No curves yet", text);
+		this.nothing = keys ? empty("No such curve", `No curve's name holds “${state.view.charts}”.`) : empty("No curves yet", this.emptyText);
 		this.holder.append(this.nothing);
 	}
 
 	add(id, { key, title, value }) {
 		const chart = new LineChart(key, title, this);
+		const card = { id, key, value, chart, near: false, fetched: new Map(), wanted: new Map(), absent: new Set(), finer: new Map() };
 		chart.element.dataset.card = id;
-		const card = { id, key, value, chart, near: false, fetched: new Map(), wanted: new Map(), absent: new Set(),
-			finer: new Map(), abort: null };
 		this.cards.set(id, card);
 		chart.setLook(lookOf(state.view, key));
+		return card;
 	}
 
-	drop(id, card) {
-		this.watcher.unobserve(card.chart.element);
-		card.chart.element.remove();
-		card.chart.destroy();
+	drop({ id, chart }) {
+		this.watcher.unobserve(chart.element);
+		chart.element.remove();
+		chart.destroy();
 		this.cards.delete(id);
 	}
 
 	arrange(wanted) {
-		const top = topOf(state.view);
-		for (const [id, { key }] of wanted) {
-			const card = this.cards.get(id);
-			const group = top.includes(key) ? TOP : groupOf(key);
-			const section = this.sections.get(group) ?? this.addSection(group);
-			section.grid.append(card.chart.element);
-			this.watcher.observe(card.chart.element);
+		const top = fromJSON(state.view.top, []);
+		for (const [id, place] of wanted) {
+			const { chart } = this.cards.get(id) ?? this.add(id, place);
+			const group = top.includes(place.key) ? TOP : groupOf(place.key);
+			(this.sections.get(group) ?? this.addSection(group)).grid.append(chart.element);
+			this.watcher.observe(chart.element);
 		}
 		for (const group of [...this.sections.keys()].sort(byGroup)) {
 			const { element, grid, count } = this.sections.get(group);
@@ -140,87 +144,74 @@ export class Board {
 	}
 
 	addSection(group) {
+		const folds = () => recall("folds", {});
 		const grid = h("div", { class: "cards" });
 		const count = h("span", { class: "count" });
 		const name = group === TOP ? "pinned" : group || "general";
-		const element = h("details", { class: "group", "data-group": name, open: !this.isFolded(group),
-			toggle: () => this.remember(group, !element.open) }, h("summary", {}, h("h3", {}, name), count), grid);
+		const element = h("details", { class: "group", "data-group": name, open: group === TOP || !(folds()[group] ?? this.folded(group)),
+			toggle: () => keep("folds", { ...folds(), [group]: !element.open }) }, h("summary", {}, h("h3", {}, name), count), grid);
 		const section = { element, grid, count };
 		this.sections.set(group, section);
 		return section;
 	}
 
-	dropSection(group, section) {
-		section.element.remove();
-		this.sections.delete(group);
-	}
-
-	isFolded(group) {
-		return group !== TOP && (recall("folds", {})[group] ?? this.folded(group));
-	}
-
-	remember(group, folded) {
-		keep("folds", { ...recall("folds", {}), [group]: folded });
-	}
-
 	// --- fetching
 
 	seen(entries) {
-		for (const entry of entries) {
-			const card = this.cards.get(entry.target.dataset.card);
+		for (const { target, isIntersecting } of entries) {
+			const card = this.cards.get(target.dataset.card);
 			if (!card) continue;
-			card.near = entry.isIntersecting;
+			card.near = isIntersecting;
 			card.chart.setVisible(card.near);
-			if (card.near) {
-				this.update(card);
-				this.refine(card);
-			}
+			if (card.near) this.update(card);
+			if (card.near) this.refine(card);
 		}
 	}
 
-	siblings(card) {
-		return state.view.facet ? [...this.cards.values()].filter((other) => other !== card && other.key === card.key) : [];
-	}
-
-	having(card) {
-		const { facet } = state.view;
-		return this.runs.filter((run) => run.metrics.has(card.key) && (!facet || (run.params[facet] ?? "–") === card.value));
+	/** The charts of the same key: with a facet, several. */
+	siblings({ key }) {
+		return state.view.facet ? this.charts().filter((chart) => chart.key === key) : [];
 	}
 
 	/** Brings a card's lines up to the runs that are shown; fetches what is missing when the card is near. */
 	update(card) {
-		const having = this.having(card);
-		const { base, pins } = state.view;
+		const { key, chart, fetched, wanted, absent } = card;
+		const { base, pins, facet, axis } = state.view;
+		const having = this.runs.filter((run) => run.metrics.has(key) && (!facet || (run.params[facet] ?? "–") === card.value));
 		const lines = having.map((run) => ({
 			id: run.id, name: run.name, slot: colourOf(run.id), live: stateOf(run) === "running", params: run.params,
-			series: card.fetched.get(run.id) ?? null, warp: this.warpOf(run), left: jobOf(run)?.progress?.eta_seconds,
-			base: Boolean(base) && run.id.startsWith(base), pinned: holds(pins, run.id),
-			newest: () => run.metrics.get(card.key)?.last,
+			series: fetched.get(run.id) ?? null, warp: this.warpOf(run), left: jobOf(run)?.progress?.eta_seconds,
+			base: isBase(state.view, run.id), pinned: holds(pins, run.id), newest: () => run.metrics.get(key)?.last,
 		}));
-		const print = state.view.axis + lines.map((l) => [l.id, l.live, l.name, l.slot, l.base, l.pinned, Boolean(l.series), Boolean(l.warp)].join()).join();
+		const print = [axis, base, ...lines.map((l) => [l.id, l.live, l.name, l.slot, l.pinned, Boolean(l.series), Boolean(l.warp)])].join();
 		if (print !== card.print) {
 			card.print = print;
-			card.chart.setLines(lines);
-			for (const other of this.siblings(card)) other.chart.draw();
-		} else card.chart.lines.forEach((line, i) => (line.left = lines[i].left));
+			chart.setLines(lines);
+			for (const other of this.siblings(card)) other.draw();
+		} else chart.lines.forEach((line, i) => (line.left = lines[i].left));
 		if (!card.near) return;
-		const missing = having.map((run) => run.id)
-			.filter((id) => !card.fetched.has(id) && !card.wanted.has(id) && !card.absent.has(id));
-		for (const ids of portions(missing)) this.fetch(card, ids);
+		const missing = having.map(({ id }) => id).filter((id) => !fetched.has(id) && !wanted.has(id) && !absent.has(id));
+		this.fetch(card, missing);
 	}
 
-	async fetch(card, ids) {
-		for (const id of ids) card.wanted.set(id, []);
-		try {
-			const curves = await readCurves(card.key, ids);
-			for (const curve of curves) this.install(card, curve.run_id, new Series(curve));
-		} catch {
-			// The banner says that the server is gone; a reset fetches again when it is back.
+	fetch(card, ids) {
+		for (const some of portions(ids)) this.fetchSome(card, some);
+	}
+
+	async fetchSome(card, ids) {
+		const { fetched, wanted } = card;
+		for (const id of ids) wanted.set(id, []);
+		// When the server is gone the banner says so; a reset fetches again when it is back.
+		const curves = await readCurves(card.key, ids).catch(() => []);
+		for (const curve of curves) {
+			const series = new Series(curve);
+			for (const point of wanted.get(curve.run_id) ?? []) if (point.step > series.last) series.append(point);
+			fetched.set(curve.run_id, series);
 		}
 		for (const id of ids) {
-			card.wanted.delete(id);
+			wanted.delete(id);
 			// What could not be had is asked for again when a point of it comes, or after a reset, and not at once.
-			if (!card.fetched.has(id)) card.absent.add(id);
+			if (!fetched.has(id)) card.absent.add(id);
 		}
 		card.print = null;
 		if (this.cards.get(card.id) !== card) return;
@@ -228,17 +219,10 @@ export class Board {
 		this.refine(card);
 	}
 
-	install(card, id, series) {
-		for (const point of card.wanted.get(id) ?? []) if (point.step > series.last) series.append(point);
-		card.fetched.set(id, series);
-	}
-
 	reload() {
-		this.each((card) => {
-			for (const series of card.fetched.values()) series.stale = true;
-			card.absent.clear();
-			card.finer.clear();
-			card.chart.details.clear();
+		this.each(({ fetched, absent, finer, chart }) => {
+			for (const series of fetched.values()) series.stale = true;
+			for (const list of [absent, finer, chart.details]) list.clear();
 		});
 		this.refetchStale();
 		this.each((card) => this.update(card));
@@ -246,23 +230,22 @@ export class Board {
 
 	refetchStale() {
 		this.each((card) => {
-			const ids = [...card.fetched].filter(([id, s]) => s.stale && !card.wanted.has(id)).map(([id]) => id);
-			if (!ids.length) return;
-			if (card.near) for (const some of portions(ids)) this.fetch(card, some);
+			const ids = [...card.fetched].filter(([id, series]) => series.stale && !card.wanted.has(id)).map(([id]) => id);
+			if (card.near) this.fetch(card, ids);
 			else for (const id of ids) card.fetched.delete(id);
 		});
 	}
 
 	arrived(points) {
 		if (!this.held) return this.take(points);
-		const keys = new Set([...this.cards.values()].map((card) => card.key));
-		const mine = points.filter((point) => keys.has(point.key) && this.runs.some((run) => run.id === point.run_id));
-		if (this.held.length < HELD) this.held.push(...mine);
+		const keys = new Set(this.charts().map((chart) => chart.key));
+		const runs = new Set(this.runs.map((run) => run.id));
+		if (this.held.length < HELD) this.held.push(...points.filter((point) => keys.has(point.key) && runs.has(point.run_id)));
 		this.controls.show();
 	}
 
 	toggleFrozen() {
-		const held = this.held;
+		const { held } = this;
 		this.held = held ? null : [];
 		if (held?.length >= HELD) this.reload();
 		else if (held) this.take(held);
@@ -270,63 +253,53 @@ export class Board {
 	}
 
 	take(points) {
-		let stale = false;
 		const touched = new Set();
 		const byKey = Map.groupBy(this.cards.values(), (card) => card.key);
 		for (const point of points) {
 			this.along.get(point.run_id)?.follow(point);
 			for (const card of byKey.get(point.key) ?? []) {
-				card.absent.delete(point.run_id);
-				card.wanted.get(point.run_id)?.push(point);
-				const series = card.fetched.get(point.run_id);
+				const { absent, wanted, fetched, chart } = card;
+				absent.delete(point.run_id);
+				wanted.get(point.run_id)?.push(point);
+				const series = fetched.get(point.run_id);
 				if (!series) continue;
-				if (series.append(point)) touched.add(card);
-				card.chart.details.get(point.run_id)?.append(point);
+				if (series.append(point)) [chart, ...this.siblings(card)].forEach((one) => touched.add(one));
+				chart.details.get(point.run_id)?.append(point);
 				// Twice what one answer gives: time for (wider) buckets.
 				series.stale ||= series.steps.length > 2 * MAX_POINTS;
-				stale ||= series.stale;
+				if (series.stale) this.repair();
 			}
 		}
-		for (const card of touched) for (const one of [card, ...this.siblings(card)]) one.chart.refresh();
-		if (stale) this.repair();
+		for (const chart of touched) chart.refresh();
 	}
 
 	/** Reads finer what is zoomed into, or drawn large; until it comes, the coarse curve is drawn stretched. */
 	async refine(card) {
 		card.abort?.abort();
-		const { chart } = card;
+		const { chart, finer, key } = card;
 		const { x, axis } = chart.look;
 		if (!card.near || (!x && !chart.isBig)) return chart.details.clear();
-		const jobs = [];
-		for (const { id, series, warp, live } of chart.lines) {
-			if (!series?.sampled) continue;
-			const query = { max_points: chart.isBig ? 4 * MAX_POINTS : 2 * MAX_POINTS };
-			if (x) {
-				const xs = series.xs(axis, warp);
-				// Starts earlier than the window so that the smoothing has settled where it is seen.
-				const from = series.steps[Math.max(0, lower(xs, x[0] - (x[1] - x[0]) / 4) - 2)];
-				const to = series.steps[Math.min(xs.length - 1, upper(xs, x[1]) + 1)];
-				query.from_step = Math.max(from, series.steps[0]);
-				if (upper(xs, x[1]) < xs.length) query.to_step = to;
-			}
-			const path = curvePath(id, card.key, query);
-			const known = card.finer.get(path);
-			if (known && !live) chart.details.set(id, known);
-			else jobs.push({ id, path, live });
-		}
 		card.abort = new AbortController();
 		const { signal } = card.abort;
-		await Promise.all(jobs.map(async ({ id, path }) => {
-			try {
-				const answer = await api.get(path, signal);
-				if (signal.aborted || !answer.steps.length) return;
-				const series = new Series(answer);
-				chart.details.set(id, series);
-				card.finer.set(path, series);
-				if (card.finer.size > CACHED) card.finer.delete(card.finer.keys().next().value);
-			} catch {
-				// The coarse curve stays.
+		await Promise.all(chart.lines.map(async ({ id, series, warp, live }) => {
+			if (!series?.sampled) return;
+			const query = { max_points: (chart.isBig ? 4 : 2) * MAX_POINTS };
+			if (x) {
+				const xs = series.xs(axis, warp);
+				const end = upper(xs, x[1]);
+				// Starts earlier than the window so that the smoothing has settled where it is seen.
+				query.from_step = series.steps[Math.max(0, lower(xs, x[0] - (x[1] - x[0]) / 4) - 2)];
+				if (end < xs.length) query.to_step = series.steps[Math.min(xs.length - 1, end + 1)];
 			}
+			const path = curvePath(id, key, query);
+			const known = !live && finer.get(path);
+			// The coarse curve stays when there is no answer.
+			const answer = known ? null : await api.get(path, signal).catch(() => null);
+			if (signal.aborted || !(known || answer?.steps.length)) return;
+			const made = known || new Series(answer);
+			chart.details.set(id, made);
+			finer.set(path, made);
+			if (finer.size > CACHED) finer.delete(finer.keys().next().value);
 		}));
 		if (!signal.aborted) chart.draw();
 	}
@@ -334,40 +307,36 @@ export class Board {
 	// --- the x axis, when it is a curve itself
 
 	/** What makes a step of a run into what the axis measures; null for steps and times, and until it is known. */
-	warpOf(run) {
-		const { axis } = state.view;
-		if (axis === "examples") {
-			const batch = Number(run.params["train.batch_size"]) * (Number(run.params["train.accumulate"]) || 1);
-			if (!(batch > 0)) return null;
-			this.along.get(run.id)?.batch === batch || this.along.set(run.id, { batch, warp: (step) => step * batch, follow() {} });
+	warpOf({ id, params }) {
+		if (state.view.axis === "examples" && !this.along.has(id)) {
+			const batch = Number(params["train.batch_size"]) * (Number(params["train.accumulate"]) || 1);
+			if (batch > 0) this.along.set(id, { warp: (step) => step * batch, follow() {} });
 		}
-		return this.along.get(run.id)?.warp ?? null;
+		return this.along.get(id)?.warp ?? null;
 	}
 
 	async loadAlong() {
-		const key = alongKey(state.view.axis);
+		const key = alongKey();
 		if (!key) return;
 		const missing = this.runs.filter((run) => run.metrics.has(key) && !this.along.has(run.id)).map((run) => run.id);
 		for (const id of missing) this.along.set(id, { follow() {} });
 		for (const ids of portions(missing)) {
 			const curves = await readCurves(key, ids).catch(() => []);
-			if (alongKey(state.view.axis) !== key) return;
+			if (alongKey() !== key) return;
 			for (const curve of curves) {
 				const series = new Series(curve);
 				const knots = () => series.cached("knots", () => (key === "epoch" ? rises(series) : series));
 				this.along.set(curve.run_id, { warp: (step) => between(knots(), step),
 					follow: (point) => point.key === key && series.append(point) });
 			}
+			this.each((card) => this.update(card));
 		}
-		if (missing.length) this.each((card) => this.update(card));
 	}
 
 	// --- what the reader does on a chart
 
 	pointAt(from, at) {
-		this.each(({ chart }) => {
-			if (chart !== from && chart.visible) chart.follow(at);
-		});
+		for (const chart of this.charts()) if (chart !== from && chart.visible) chart.follow(at);
 		tell("pointed-at-run", at?.id ?? this.chosen ?? null);
 	}
 
@@ -377,8 +346,8 @@ export class Board {
 		const { view } = state;
 		if (!gradual || now - this.zoomedAt > 1200) this.zooms.push({ x: view.x, cards: view.cards });
 		this.zoomedAt = now;
-		const own = x && !view.linked ? x : undefined;
-		choose({ x: view.linked ? rangeText(x) : view.x, cards: withCard(view, chart.key, { x: own, y: y ?? undefined }) }, gradual);
+		const cards = withCard(view, chart.key, { x: view.linked ? null : x, y });
+		choose({ x: view.linked ? rangeText(x) : view.x, cards }, gradual);
 	}
 
 	back() {
@@ -391,8 +360,8 @@ export class Board {
 	}
 
 	own(chart, changes) {
-		const mine = Object.fromEntries(Object.entries(changes).map(([name, v]) => [name, v === state.view[name] ? undefined : v]));
-		choose({ cards: withCard(state.view, chart.key, { ...mine, y: undefined }) });
+		const mine = Object.entries(changes).map(([name, v]) => [name, v === state.view[name] ? undefined : v]);
+		choose({ cards: withCard(state.view, chart.key, { ...Object.fromEntries(mine), y: undefined }) });
 	}
 
 	pinned(chart, x) {
@@ -405,12 +374,12 @@ export class Board {
 		choose({ pin: pins.map((x) => Number(x.toPrecision(12))).join("~") }, gradual);
 	}
 
-	selected(line) {
-		this.chosen = this.chosen === line.id ? null : line.id;
-		this.each(({ chart }) => {
+	selected({ id }) {
+		this.chosen = this.chosen === id ? null : id;
+		for (const chart of this.charts()) {
 			chart.selected = this.chosen;
 			chart.drawOverlay();
-		});
+		}
 		tell("pointed-at-run", this.chosen);
 	}
 
@@ -427,10 +396,6 @@ export class Board {
 		openCardMenu(this, chart, anchor, hit);
 	}
 
-	sized(chart) {
-		this.refine(this.cardOf(chart));
-	}
-
 	turn(chart, by) {
 		const charts = [...this.holder.querySelectorAll(".group[open] .chart")].map((e) => this.cards.get(e.dataset.card).chart);
 		const next = charts.at((charts.indexOf(chart) + by) % charts.length);
@@ -441,18 +406,17 @@ export class Board {
 
 	/** After a chart was drawn: the values at the pins below the one that was used last. */
 	described(chart) {
-		if (!this.stripped?.visible) this.stripped = [...this.cards.values()].find((card) => card.chart.visible)?.chart;
+		if (!this.stripped?.visible) this.stripped = this.charts().find((other) => other.visible);
 		if (chart.pins().length && chart === this.stripped) showStrip(chart, () => this.setPins(chart, []));
 		else chart.strip.hidden = true;
 	}
 
+	/** The range of y that the charts of a facet share; null without one. */
 	sharedY(chart) {
-		if (!state.view.facet) return null;
-		const others = [...this.cards.values()].map((card) => card.chart).filter((other) => other.key === chart.key && other.visible);
-		const ranges = others.map((other) => {
+		const ranges = this.siblings(chart).filter((other) => other.visible).flatMap((other) => {
 			const traces = other.traces();
-			return traces.length ? other.yRange(traces, other.xRange(traces, other.look.logx), other.look.log, other.look.outliers) : null;
-		}).filter(Boolean);
+			return traces.length ? [other.yRange(traces)] : [];
+		});
 		return ranges.length ? [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))] : null;
 	}
 
@@ -461,19 +425,17 @@ export class Board {
 			this.axis = state.view.axis;
 			this.along.clear();
 			this.zooms = [];
-			this.loadAlong();
 		}
-		const looks = changed.some((name) => name in LOOK);
-		if (looks) {
+		if (changed.some((name) => name in LOOK)) {
 			this.holder.style.setProperty("--across", state.view.across || "auto-fill");
-			this.holder.dataset.across = state.view.across || "auto";
 			this.each((card) => {
-				const before = card.chart.look?.x;
-				card.chart.setLook(lookOf(state.view, card.key));
-				if (rangeText(before) !== rangeText(card.chart.look.x)) this.refine(card);
+				const { chart, key } = card;
+				const before = chart.look.x;
+				chart.setLook(lookOf(state.view, key));
+				if (rangeText(before) !== rangeText(chart.look.x)) this.refine(card);
 			});
 		}
-		if (looks || changed.includes("pins")) this.setRuns(this.runs);
+		if (changed.some((name) => CARDS.includes(name))) this.setRuns(this.runs);
 		this.controls.show();
 	}
 }
@@ -483,7 +445,9 @@ async function readCurves(key, ids) {
 	return (await api.get(`/curves?${query}`)).curves;
 }
 
-function alongKey(axis) {
+/** The curve that the x axis measures, if it does. */
+function alongKey() {
+	const { axis } = state.view;
 	return axis === "epoch" ? "epoch" : axis.startsWith("metric:") ? axis.slice(7) : "";
 }
 
@@ -501,30 +465,25 @@ function between({ steps, values }, step) {
 
 /** Says which keys a search finds: as a regular expression when it is one, as words always. */
 export function finder(text) {
-	if (!text) return () => true;
-	const words = text.toLowerCase();
 	let expression = null;
 	try {
 		expression = new RegExp(text, "i");
 	} catch {
 		// Half typed: words alone.
 	}
-	return (key) => key.toLowerCase().includes(words) || Boolean(expression?.test(key));
+	return (key) => key.toLowerCase().includes(text.toLowerCase()) || Boolean(expression?.test(key));
 }
 
 function portions(ids) {
-	const count = Math.ceil(ids.length / RUNS_A_CALL);
-	return Array.from({ length: count }, (_, i) => ids.slice(i * RUNS_A_CALL, (i + 1) * RUNS_A_CALL));
+	return [...Map.groupBy(ids, (_, i) => Math.floor(i / RUNS_A_CALL)).values()];
 }
 
 function groupOf(key) {
-	const slash = key.indexOf("/");
-	return slash > 0 ? key.slice(0, slash) : "";
+	return key.slice(0, Math.max(0, key.indexOf("/")));
 }
 
 function rank(list, item) {
-	const at = list.indexOf(item);
-	return at < 0 ? list.length : at;
+	return list.indexOf(item) + 1 || list.length + 1;
 }
 
 function natural(a, b) {
@@ -537,6 +496,6 @@ function byGroup(a, b) {
 
 /** The order of curve names: training first, loss before accuracy, numbers by size. */
 export function byKey(a, b) {
-	const tail = (key) => key.slice(groupOf(key).length).replace(/^\//, "");
-	return byGroup(groupOf(a), groupOf(b)) || rank(FIRST_KEYS, tail(a)) - rank(FIRST_KEYS, tail(b)) || natural(a, b);
+	const tails = [a, b].map((key) => rank(FIRST_KEYS, key.slice(groupOf(key).length).replace(/^\//, "")));
+	return byGroup(groupOf(a), groupOf(b)) || tails[0] - tails[1] || natural(a, b);
 }

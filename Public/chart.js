@@ -10,12 +10,12 @@ import { button, h, setText } from "./dom.js";
 import * as format from "./format.js";
 import { gather, groupsOf } from "./group.js";
 import { pinsOf, rangeText } from "./look.js";
-import { FONT, isShown, paintGrid, paintTrace, windowOf } from "./paint.js";
 import { paintOverlay } from "./overlay.js";
+import { clip, FONT, isShown, paintGrid, paintLine, paintUnder, windowOf } from "./paint.js";
 import { colour } from "./palette.js";
 import { followPointer } from "./pointer.js";
 import { linearTicks, logTicks, padded, quantile, scale, stepTicks, timeTicks } from "./scale.js";
-import { lower, nearest, smoothingUnit } from "./series.js";
+import { along, lower, nearest, smoothingUnit } from "./series.js";
 import { hideTip } from "./tip.js";
 
 const FRAME = 100; // live data is drawn at most ten times a second
@@ -25,56 +25,46 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
  * A card with one chart. `lines` is a list of `{id, name, slot, live, params, series, warp, newest()}`, `look` what
- * `lookOf` gives. `host` is told what the reader does: `pointAt`, `zoomed`, `back`, `fit`, `own`, `pinned`, `selected`,
- * `solo`, `menu`, `turn`.
+ * `lookOf` gives. `host` is told what the reader does: see the board.
  */
 export class LineChart {
 	constructor(key, title, host) {
-		this.key = key;
-		this.title = title;
-		this.host = host;
-		this.lines = [];
+		Object.assign(this, { key, title, host, lines: [], look: null, visible: false, timer: 0, drawnAt: -Infinity });
 		this.details = new Map(); // finer curves for the zoomed range, by run
-		this.look = null;
 		this.pointer = null; // {x, y} in pixels, over this card
 		this.linked = null; // {x, id}: what another card, or the table, points at
 		this.box = null;
-		this.visible = false;
 		this.edge = null; // where the curves ended when the range of x was chosen
-		this.drawnAt = -Infinity;
-		this.timer = 0;
 		this.build();
-		this.observer = new ResizeObserver(() => this.draw());
+		this.observer = new ResizeObserver(([{ contentRect }]) => {
+			[this.width, this.height] = [contentRect.width, contentRect.height].map(Math.round);
+			this.draw();
+		});
 		this.observer.observe(this.holder);
 		followPointer(this);
 	}
 
 	build() {
-		const layer = (name) => h("canvas", { class: name, "aria-hidden": "true" });
-		this.grid = layer("grid");
-		this.plot = layer("plot");
+		const title = format.visible(this.title);
+		const differs = "This chart differs from the others";
+		const mini = (text, action, label, more) => button("mini", text, action, { title: label, "aria-label": label, ...more });
+		[this.grid, this.plot] = ["grid", "plot"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
+		this.under = h("canvas"); // bands and raw curves, which smoothing leaves as they are
 		this.overlay = h("canvas", { class: "overlay", tabindex: "0", role: "img" });
 		this.ends = h("div", { class: "ends", "aria-hidden": "true" });
 		this.hint = h("p", { class: "gesture", role: "status" });
 		this.holder = h("div", { class: "canvases" }, this.grid, this.plot, this.ends, this.overlay, this.hint);
 		this.newest = h("span", { class: "newest" });
-		this.ownMark = h("i", { class: "own", role: "img", hidden: true, title: "This chart differs from the others",
-			"aria-label": "This chart differs from the others" });
+		this.ownMark = h("i", { class: "own", role: "img", hidden: true, title: differs, "aria-label": differs });
 		this.fitButton = button("mini", "Fit", () => this.host.fit(this), { title: "Show all (double click, or 0)", hidden: true });
-		this.logButton = button("mini", "log", () => this.host.own(this, { log: !this.look.log }),
-			{ title: "Logarithmic y axis (l)" });
-		this.moreButton = button("mini", "⋯", () => this.host.menu(this, this.moreButton), { "aria-haspopup": "menu",
-			"aria-label": `More for ${format.visible(this.title)}` });
-		this.bigButton = button("mini", "⤢", () => this.toggleBig(), { title: "Full window (f)", "aria-pressed": "false",
-			"aria-label": `Show ${format.visible(this.title)} in the full window` });
+		this.logButton = button("mini", "log", () => this.host.own(this, { log: !this.look.log }), { title: "Logarithmic y axis (l)" });
+		this.moreButton = mini("⋯", () => this.host.menu(this, this.moreButton), `More for ${title}`, { "aria-haspopup": "menu" });
+		this.bigButton = mini("⤢", () => this.toggleBig(), `Show ${title} in the full window`, { "aria-pressed": "false" });
 		this.strip = h("div", { class: "strip", hidden: true });
 		this.note = h("p", { class: "note" });
-		this.element = h(
-			"figure", { class: "card chart", "data-key": this.key, tabindex: "-1" },
+		this.element = h("figure", { class: "card chart", "data-key": this.key, tabindex: "-1" },
 			h("figcaption", {}, h("h4", { title: this.title }, this.title), this.ownMark, this.newest,
-				this.fitButton, this.logButton, this.moreButton, this.bigButton),
-			this.holder, this.strip, this.note,
-		);
+				this.fitButton, this.logButton, this.moreButton, this.bigButton), this.holder, this.strip, this.note);
 	}
 
 	setLines(lines) {
@@ -93,22 +83,20 @@ export class LineChart {
 		if (before?.axis !== look.axis) this.details.clear();
 		this.logButton.setAttribute("aria-pressed", String(look.log));
 		this.ownMark.hidden = !look.own;
-		this.describe();
 		this.draw();
 	}
 
 	refresh() {
-		if (this.timer || !this.visible) return;
-		this.timer = setTimeout(() => {
+		if (!this.visible) return;
+		this.timer ||= setTimeout(() => {
 			this.timer = 0;
-			this.describe();
 			this.draw(!calm.matches);
 		}, Math.max(0, this.drawnAt + FRAME - performance.now()));
 	}
 
 	setVisible(visible) {
 		this.visible = visible;
-		if (visible) this.refresh();
+		this.refresh();
 	}
 
 	get isBig() {
@@ -121,8 +109,7 @@ export class LineChart {
 		this.bigButton.textContent = big ? "✕" : "⤢";
 		document.documentElement.classList.toggle("has-big", big);
 		this.element.focus({ preventScroll: true });
-		this.draw();
-		this.host.sized(this);
+		this.host.refine(this.host.cardOf(this));
 	}
 
 	/** Says in a line over the chart, for three seconds, what a gesture would have done. */
@@ -135,12 +122,10 @@ export class LineChart {
 	describe() {
 		const drawn = this.lines.filter((line) => line.series);
 		const points = drawn.reduce((sum, line) => sum + line.series.count, 0);
-		const runs = `${drawn.length} ${drawn.length === 1 ? "run" : "runs"}`;
 		const seen = this.look?.x ? `, ${this.xText(this.look.x[0])} to ${this.xText(this.look.x[1])} shown` : "";
-		this.element.dataset.points = String(points);
-		this.element.dataset.runs = String(drawn.length);
-		this.overlay.setAttribute("aria-label",
-			`${format.visible(this.title)}: ${format.count(points)} points in ${runs}${seen}; arrow keys read values`);
+		Object.assign(this.element.dataset, { points, runs: drawn.length });
+		this.overlay.setAttribute("aria-label", `${format.visible(this.title)}: ${format.count(points)} points in ${
+			format.plural(drawn.length, "run")}${seen}; arrow keys read values`);
 		setText(this.newest, drawn.length === 1 ? format.value(drawn[0].newest()) : "");
 	}
 
@@ -158,12 +143,10 @@ export class LineChart {
 		const { axis, smooth } = this.look;
 		const series = this.details.get(line.id) ?? line.series;
 		const x = series.xs(axis, line.warp);
-		const along = ({ steps, times }) => axis === "step" ? steps : axis === "time" ? times
-			: axis === "relative" ? times.map((t) => t - series.times[0]) : steps.map(line.warp ?? (() => NaN));
 		return {
 			line, series, x, y: series.smoothed(smooth, this.unit), raw: series.values, low: series.low, high: series.high,
-			rises: isRising(x), old: series.old.map((piece) => ({ x: along(piece), y: piece.values })),
-			resumed: series.resumed.map((step) => x[lower(series.steps, step)]),
+			rises: x.every((v, i) => i === 0 || v >= x[i - 1]), resumed: series.resumed.map((step) => x[lower(series.steps, step)]),
+			old: series.old.map((piece) => ({ x: along(piece, axis, series.times[0], line.warp), y: piece.values })),
 		};
 	}
 
@@ -171,9 +154,8 @@ export class LineChart {
 		const { axis, group, stat, band } = this.look;
 		const byLine = new Map(traces.map((trace) => [trace.line, trace]));
 		return groupsOf([...byLine.keys()], group.split(",")).map(({ name, lines }) => {
-			const members = lines.map((line) => byLine.get(line)).filter((trace) => trace.rises)
-				.map((trace) => ({ x: trace.x, y: trace.y, low: trace.low ?? trace.y, high: trace.high ?? trace.y }));
-			const made = gather(members, stat, band);
+			const members = lines.map((line) => byLine.get(line)).filter((trace) => trace.rises);
+			const made = gather(members.map(({ x, y, low, high }) => ({ x, y, low: low ?? y, high: high ?? y })), stat, band);
 			return {
 				...made, raw: made.y, rises: true, old: [], resumed: [],
 				line: { ...lines[0], id: `group ${name}`, name: `${name} (${lines.length})`, members: lines.map((line) => line.id) },
@@ -183,60 +165,41 @@ export class LineChart {
 	}
 
 	end(traces) {
-		return traces.reduce((end, { x, rises }) => Math.max(Number.isNaN(end) ? -Infinity : end, rises ? x.at(-1) : Math.max(...x)), NaN);
+		return Math.max(...traces.map(({ x, rises }) => (rises ? x.at(-1) : Math.max(...x))));
 	}
 
 	ranges(traces) {
-		const { log, logx, outliers, y } = this.look;
-		const x = this.xRange(traces, logx);
-		return { x, y: y && !(log && y[0] <= 0) ? y : this.host.sharedY(this) ?? this.yRange(traces, x, log, outliers) };
+		const { log, y } = this.look;
+		const x = this.xRange(traces);
+		return { x, y: y && !(log && y[0] <= 0) ? y : this.host.sharedY(this) ?? this.yRange(traces, x) };
 	}
 
-	xRange(traces, logx) {
-		if (this.look.x) {
+	xRange(traces) {
+		const { logx, axis, x } = this.look;
+		if (x) {
 			// Who looks at the right end follows it.
-			const [low, high] = this.look.x;
 			if (traces.length) this.edge ??= this.end(traces);
-			const on = high >= this.edge ? Math.max(0, this.end(traces) - this.edge) : 0;
-			return logx && low <= 0 ? [Math.min(1, high / 1000), high + on] : [low + on, high + on];
+			const on = x[1] >= this.edge ? Math.max(0, this.end(traces) - this.edge) : 0;
+			return [logx && x[0] <= 0 ? Math.min(1, x[1] / 1000) : x[0] + on, x[1] + on];
 		}
-		let low = Infinity;
-		let high = -Infinity;
-		for (const { x, old } of traces) {
-			for (const xs of [x, ...old.map((piece) => piece.x)]) {
-				for (const at of xs) {
-					if (!Number.isFinite(at) || (logx && at <= 0)) continue;
-					if (at < low) low = at;
-					if (at > high) high = at;
-				}
-			}
-		}
+		let [low, high] = extent(traces.flatMap((trace) => [trace, ...trace.old].map((piece) => [piece.x])), logx);
 		if (low > high) return logx ? [1, 10] : [0, 1];
 		if (logx) return low < high ? [low, high] : [low / 2, high * 2];
 		// Steps count from 0: a curve that starts near it is shown from there, so that cards agree.
-		if (this.look.axis === "step" && low > 0 && low < high / 4) low = 0;
+		if (axis === "step" && low > 0 && low < high / 4) low = 0;
 		return low < high ? [low, high] : [low - 1, high + 1];
 	}
 
-	yRange(traces, x, log, outliers) {
-		let low = Infinity;
-		let high = -Infinity;
+	yRange(traces, x = this.xRange(traces)) {
+		const { log, outliers } = this.look;
 		const all = [];
-		for (const trace of traces) {
-			const [from, to] = windowOf(trace, x);
-			for (let i = from; i < to; i += 1) {
-				for (const v of [trace.low ? trace.low[i] : trace.raw[i], trace.high ? trace.high[i] : trace.raw[i], trace.y[i]]) {
-					if (!Number.isFinite(v) || (log && v <= 0)) continue;
-					if (v < low) low = v;
-					if (v > high) high = v;
-				}
-				if (outliers && Number.isFinite(trace.raw[i]) && (!log || trace.raw[i] > 0)) all.push(trace.raw[i]);
-			}
-			for (const piece of trace.old) {
-				for (const v of piece.y) if (Number.isFinite(v) && (!log || v > 0)) [low, high] = [Math.min(low, v), Math.max(high, v)];
-			}
-		}
-		if (outliers && all.length > 4) {
+		let [low, high] = extent(traces.flatMap((trace) => {
+			const { raw, y, old } = trace;
+			const part = windowOf(trace, x);
+			if (outliers) all.push(...raw.slice(...part).filter((v) => Number.isFinite(v) && !(log && v <= 0)));
+			return [trace.low ?? raw, trace.high ?? raw, y].map((list) => [list, ...part]).concat(old.map((piece) => [piece.y]));
+		}), log);
+		if (all.length > 4) {
 			all.sort((a, b) => a - b);
 			[low, high] = [quantile(all, 0.05), quantile(all, 0.95)];
 		}
@@ -246,54 +209,52 @@ export class LineChart {
 	/** The range of y to draw now: live data moves it only when it must, and then gently. */
 	settled(target, ease) {
 		const now = this.at?.range.y;
+		if (!ease) this.easing = null;
 		if (!ease || !now || this.look.y || this.look.log || this.at.log) return target;
-		const height = now[1] - now[0];
-		const off = Math.max(Math.abs(target[0] - now[0]), Math.abs(target[1] - now[1])) / height;
+		const off = Math.max(...target.map((v, i) => Math.abs(v - now[i]))) / (now[1] - now[0]);
 		if (off < KEPT) return now;
 		this.easing ??= { from: now, start: performance.now() };
-		const share = Math.min(1, (performance.now() - this.easing.start + 16) / EASE);
-		if (share < 1) requestAnimationFrame(() => this.easing && this.draw(true));
-		else {
-			this.easing = null;
-			return target;
-		}
-		return target.map((v, i) => this.easing.from[i] + (v - this.easing.from[i]) * share);
+		const { from, start } = this.easing;
+		const share = (performance.now() - start + 16) / EASE;
+		if (share >= 1) this.easing = null;
+		else requestAnimationFrame(() => this.easing && this.draw(true));
+		return target.map((v, i) => from[i] + (v - from[i]) * Math.min(1, share));
 	}
 
-	layout(traces, ease, width = this.holder.clientWidth, height = this.holder.clientHeight) {
-		const { log, logx } = this.look;
+	layout(traces, ease) {
+		const { width, height } = this;
+		const { log, logx, axis } = this.look;
 		const range = this.ranges(traces);
 		range.y = this.settled(range.y, ease);
 		const rows = Math.max(2, Math.round(height / 46));
-		const yTicks = log ? logTicks(...range.y, rows) : linearTicks(...range.y, rows);
+		const yTicks = (log ? logTicks : linearTicks)(...range.y, rows);
 		const context = this.plot.getContext("2d");
 		context.font = FONT;
 		const labels = yTicks.map((tick) => context.measureText(tick.text).width);
 		const area = { left: Math.ceil(Math.max(24, ...labels)) + 14, right: width - 12, top: 8, bottom: height - 24 };
-		const columns = Math.max(2, Math.floor((area.right - area.left) / 84));
+		const xTicks = this.xTicks(range.x, Math.max(2, Math.floor((area.right - area.left) / 84)));
 		return {
-			width, height, area, range, log, logx, key: `${Object.values(area)} ${range.x} ${range.y} ${log} ${logx} ${this.look.axis}`, yTicks, xTicks: this.xTicks(range.x, columns), path: () => new Path2D(),
+			width, height, area, range, log, logx, yTicks, xTicks, path: () => new Path2D(),
+			key: [width, height, devicePixelRatio, area.left, range.x, range.y, log, logx, axis, colour("grid")].join(" "),
 			sx: scale(range.x, [area.left, area.right], logx), sy: scale(range.y, [area.bottom, area.top], log),
 		};
 	}
 
 	xTicks([low, high], columns) {
 		const { axis, logx } = this.look;
-		if (logx) return logTicks(low, high, columns, (v) => (axis === "relative" ? format.duration(v / 1000) : format.si(v)));
+		const length = (ms) => format.duration(ms / 1000) || "0";
+		if (logx) return logTicks(low, high, columns, axis === "relative" ? length : format.si);
 		if (axis === "step" || axis === "examples") return stepTicks(low, high, columns, format.si);
-		if (axis === "relative") return timeTicks(low, high, columns, (ms) => format.duration(ms / 1000) || "0");
-		if (axis === "time") {
-			const zone = -new Date(low).getTimezoneOffset() * 60000;
-			return timeTicks(low, high, columns, (ms) => format.clock(ms, high - low), zone);
-		}
-		return linearTicks(low, high, columns);
+		if (axis === "relative") return timeTicks(low, high, columns, length);
+		if (axis !== "time") return linearTicks(low, high, columns);
+		return timeTicks(low, high, columns, (ms) => format.clock(ms, high - low), -new Date(low).getTimezoneOffset() * 60000);
 	}
 
 	xText(x) {
 		const { axis } = this.look;
 		if (axis === "relative") return format.duration(x / 1000);
 		if (axis === "time") return format.date(x);
-		if (axis === "step" || axis === "examples") return `${axis === "step" ? "step" : "example"} ${format.count(x)}`;
+		if (axis === "step" || axis === "examples") return `${axis.replace(/s$/, "")} ${format.count(x)}`;
 		return `${axis.replace("metric:", "")} ${format.value(x)}`;
 	}
 
@@ -301,67 +262,83 @@ export class LineChart {
 
 	/** Fits a canvas to its place and the screen's pixels; gives a context in CSS pixels, cleared. */
 	prepare(canvas) {
-		const ratio = window.devicePixelRatio || 1;
-		const width = Math.round(this.holder.clientWidth * ratio);
-		const height = Math.round(this.holder.clientHeight * ratio);
-		if (canvas.width !== width || canvas.height !== height) {
-			canvas.width = width;
-			canvas.height = height;
-		}
+		const size = [this.width, this.height].map((v) => Math.round(v * devicePixelRatio));
+		if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
 		const context = canvas.getContext("2d");
-		context.setTransform(ratio, 0, 0, ratio, 0, 0);
-		context.clearRect(0, 0, width, height);
+		context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+		context.clearRect(0, 0, this.width, this.height);
 		return context;
 	}
 
+	/** Draws at once, but no more than once a frame. */
 	draw(ease = false) {
-		if (!this.holder.clientWidth || !this.visible || !this.look) return;
-		if (!ease) this.easing = null;
+		if (!this.width || !this.visible || !this.look) return;
+		if (this.frame) return (this.again = { ease: ease && this.again?.ease !== false });
+		this.frame = requestAnimationFrame(() => {
+			const { again } = this;
+			this.frame = this.again = null;
+			if (again) this.draw(again.ease);
+		});
 		this.drawnAt = performance.now();
-		const traces = this.traces();
-		this.at = this.layout(traces, ease);
-		this.drawn = traces;
-		this.fitButton.hidden = !this.look.x && !this.look.y;
-		this.element.dataset.x = rangeText(this.at.range.x);
-		paintGrid(this.prepare(this.grid), this.at, colour);
-		const context = this.prepare(this.plot);
-		context.save();
-		clip(context, this.at);
-		for (const trace of this.inOrder(traces)) paintTrace(context, this.at, trace, colour, this.weightOf(trace.line));
-		context.restore();
-		this.drawEnds(traces);
-		setText(this.note, caption(this.lines, this.look, traces, this.at));
+		this.describe();
+		this.paint(ease);
+		setText(this.note, caption(this.lines, this.look, this.drawn, this.at));
 		this.host.described(this);
 		this.drawOverlay();
 	}
 
-	inOrder(traces) {
-		const rank = ({ line }) => ["", "pinned", "base"].indexOf(this.weightOf(line));
-		return traces.slice().sort((a, b) => rank(a) - rank(b));
+	paint(ease) {
+		this.drawn = this.traces();
+		const at = (this.at = this.layout(this.drawn, ease));
+		this.fitButton.hidden = !this.look.x && !this.look.y;
+		this.element.dataset.x = rangeText(at.range.x);
+		if (this.gridKey !== at.key) paintGrid(this.prepare(this.grid), at, colour);
+		this.gridKey = at.key;
+		const traces = this.inOrder();
+		const underKey = this.look.group ? NaN : [at.key, ...traces.map(({ line, series, y, raw }) =>
+			[line.id, line.slot, series.serial, series.version, y === raw])].join();
+		if (this.underKey !== underKey) this.clipped(this.under, (context) => {
+			for (const trace of traces) paintUnder(context, at, trace, colour);
+		});
+		this.underKey = underKey;
+		this.clipped(this.plot, (context) => {
+			if (this.under.width) context.drawImage(this.under, 0, 0, this.width, this.height);
+			for (const trace of traces) paintLine(context, at, trace, colour, weightOf(trace.line));
+		});
+		this.drawEnds();
 	}
 
-	weightOf(line) {
-		return line.base ? "base" : line.pinned ? "pinned" : "";
+	clipped(canvas, action) {
+		const context = this.prepare(canvas);
+		context.save();
+		clip(context, this.at);
+		action(context);
+		context.restore();
+	}
+
+	inOrder() {
+		const rank = ({ line }) => ["", "pinned", "base"].indexOf(weightOf(line));
+		return this.drawn.toSorted((a, b) => rank(a) - rank(b));
 	}
 
 	/** The breathing dots at the ends of running curves; hollow when no point has come for three times the usual. */
-	drawEnds(traces) {
+	drawEnds() {
 		const { sx, sy, area } = this.at;
-		const dots = traces.filter(({ line, x, y }) => line.live && isShown(this.at, x.at(-1), y.at(-1)))
-			.map(({ line, series, x, y }) => ({ line, series, px: sx(x.at(-1)), py: sy(y.at(-1)) }))
-			.filter(({ px, py }) => px >= area.left && px <= area.right + 1 && py >= area.top - 4 && py <= area.bottom + 4);
+		const inside = ([px, py]) => px >= area.left && px <= area.right + 1 && py >= area.top - 4 && py <= area.bottom + 4;
+		const dots = this.drawn.filter(({ line, x, y }) => line.live && isShown(this.at, x.at(-1), y.at(-1)))
+			.map(({ line, series, x, y }) => [sx(x.at(-1)), sy(y.at(-1)), line, series]).filter(inside);
 		while (this.ends.childElementCount > dots.length) this.ends.lastChild.remove();
 		while (this.ends.childElementCount < dots.length) this.ends.append(h("i"));
-		dots.forEach(({ line, series, px, py }, i) => {
+		dots.forEach(([px, py, line, series], i) => {
 			const dot = this.ends.children[i];
-			dot.className = `end c${line.slot}${isStale(series) ? " stale" : ""}`;
+			dot.className = `end c${line.slot}${series.quiet ? " stale" : ""}`;
 			dot.style.transform = `translate(${px.toFixed(1)}px, ${py.toFixed(1)}px)`;
 		});
 	}
 
 	tick() {
 		if (!this.visible || !this.at || !this.lines.some((line) => line.live)) return;
-		this.drawEnds(this.drawn);
+		this.drawEnds();
 		setText(this.note, caption(this.lines, this.look, this.drawn, this.at));
 	}
 
@@ -371,8 +348,7 @@ export class LineChart {
 
 	/** What the crosshair is at, in units of x: under the pointer here, or where another card has it. */
 	cursor() {
-		if (this.pointer && this.at) return this.at.sx.invert(this.pointer.x);
-		return this.linked?.x ?? null;
+		return this.pointer && this.at ? this.at.sx.invert(this.pointer.x) : this.linked?.x ?? null;
 	}
 
 	/** The run that is lit: the one pointed at here or elsewhere, else the selected one, when this card shows it. */
@@ -388,15 +364,12 @@ export class LineChart {
 		const { sx, sy } = this.at;
 		const here = sx(cursor);
 		const all = this.drawn.map((trace) => {
-			const i = trace.rises ? nearest(trace.x, cursor) : closest(trace.x, cursor);
-			const { line, series, x, y, raw } = trace;
-			return { line, series, trace, i, x: x[i], y: y[i], raw: raw[i], smoothed: y !== raw, px: sx(x[i]) };
-		}).filter((hit) => Number.isFinite(hit.px));
-		for (const hit of all) {
-			const dy = pointer && isShown(this.at, hit.x, hit.y) ? sy(hit.y) - pointer.y : 0;
-			hit.distance = Math.hypot(hit.px - here, dy);
-		}
-		all.sort((a, b) => a.distance - b.distance);
+			const { line, series, x, y, raw, rises } = trace;
+			const i = rises ? nearest(x, cursor) : closest(x, cursor);
+			const px = sx(x[i]);
+			const dy = pointer && isShown(this.at, x[i], y[i]) ? sy(y[i]) - pointer.y : 0;
+			return { line, series, trace, i, x: x[i], y: y[i], raw: raw[i], smoothed: y !== raw, px, distance: Math.hypot(px - here, dy) };
+		}).filter((hit) => Number.isFinite(hit.px)).sort((a, b) => a.distance - b.distance);
 		return all.filter((hit) => Math.abs(hit.px - here) <= Math.max(14, Math.abs(all[0].px - here)));
 	}
 
@@ -406,8 +379,7 @@ export class LineChart {
 
 	announce() {
 		const x = this.pointer && this.at ? this.cursor() : null;
-		const id = x === null || !this.drawn?.length ? null : this.hits(x)[0]?.line.id ?? null;
-		this.host.pointAt(this, x === null ? null : { x, id });
+		this.host.pointAt(this, x === null ? null : { x, id: this.hits(x)[0]?.line.id ?? null });
 	}
 
 	follow(linked) {
@@ -418,6 +390,7 @@ export class LineChart {
 	destroy() {
 		clearTimeout(this.timer);
 		clearTimeout(this.hintTimer);
+		cancelAnimationFrame(this.frame);
 		this.observer.disconnect();
 		hideTip(this);
 		if (this.isBig) document.documentElement.classList.remove("has-big");
@@ -426,25 +399,24 @@ export class LineChart {
 	}
 }
 
-export function clip(context, { area }) {
-	context.beginPath();
-	context.rect(area.left - 1, area.top - 4, area.right - area.left + 10, area.bottom - area.top + 5);
-	context.clip();
+export function weightOf(line) {
+	return line.base ? "base" : line.pinned ? "pinned" : "";
 }
 
-export function isStale(series) {
-	return performance.now() - series.arrived > Math.max(2000, 3 * (series.gap || 0));
-}
-
-function isRising(x) {
-	for (let i = 1; i < x.length; i += 1) if (!(x[i] >= x[i - 1])) return false;
-	return x.length > 0;
+/** The lowest and the highest number in stretches `[list, from, to]`; of positive ones alone when `log`. */
+function extent(stretches, log) {
+	const floor = log ? 0 : -Infinity;
+	let [low, high] = [Infinity, -Infinity];
+	for (const [list, from = 0, to = list.length] of stretches) {
+		for (let i = from; i < to; i += 1) {
+			const v = list[i];
+			if (v < low && v > floor) low = v;
+			if (v > high && v > floor && v < Infinity) high = v;
+		}
+	}
+	return [low, high];
 }
 
 function closest(list, x) {
-	let best = 0;
-	for (let i = 1; i < list.length; i += 1) {
-		if (!(Math.abs(list[best] - x) <= Math.abs(list[i] - x))) best = i;
-	}
-	return best;
+	return list.reduce((best, v, i) => (Math.abs(list[best] - x) <= Math.abs(v - x) ? best : i), 0);
 }

@@ -2,7 +2,7 @@
 
 import { button, h, put, setText } from "./dom.js";
 import * as format from "./format.js";
-import { BANDS, STATS, TIPS } from "./look.js";
+import { BANDS, cardsOf, STATS, tail, TIPS, withCard } from "./look.js";
 import { openMenu } from "./menu.js";
 import { choose, redo, state, undo } from "./store.js";
 
@@ -35,9 +35,8 @@ export function controls(board) {
 		if (Number(number.value) !== chosen.smooth || number.value === "") number.value = chosen.smooth;
 		fillAxes(board, axis);
 		for (const [name, element] of toggles) element.setAttribute("aria-pressed", String(chosen[name]));
-		const params = chosen.group ? chosen.group.split(",").map(tail) : [];
-		setText(group, params.length ? `group: ${params.join(", ")}` : "group");
-		group.setAttribute("aria-pressed", String(params.length > 0));
+		setText(group, chosen.group ? `group: ${chosen.group.split(",").map(tail).join(", ")}` : "group");
+		group.setAttribute("aria-pressed", String(chosen.group !== ""));
 		frozen.setAttribute("aria-pressed", String(Boolean(board.held)));
 		setText(frozen, board.held ? `paused +${format.count(board.held.length)} points` : "pause");
 		frozen.hidden = !board.held && !board.runs.some((run) => run.status === "RUNNING");
@@ -53,35 +52,27 @@ export function controls(board) {
 }
 
 export function chooseAxis(axis) {
-	const cards = JSON.parse(state.view.cards || "{}");
-	for (const card of Object.values(cards)) delete card.x;
-	choose({ axis, x: "", pin: "", cards: Object.keys(cards).length ? JSON.stringify(cards) : "" });
+	// A range and pins are in units of the axis.
+	const cards = Object.keys(cardsOf(state.view)).reduce((cards, key) => withCard({ cards }, key, { x: null }), state.view.cards);
+	choose({ axis, x: "", pin: "", cards });
 }
 
 export function axesOf(board) {
-	const keys = new Set(board.runs.flatMap((run) => [...run.metrics.keys()]));
-	return Object.keys(AXES).filter((axis) => axis === "epoch" ? keys.has("epoch")
+	return Object.keys(AXES).filter((axis) => axis === "epoch" ? board.runs.some((run) => run.metrics.has("epoch"))
 		: axis !== "examples" || board.runs.some((run) => Number(run.params["train.batch_size"]) > 0));
 }
 
 function fillAxes(board, select) {
-	const keys = [...new Set(board.runs.flatMap((run) => [...run.metrics.keys()]))].filter((key) => !/\/\d+$/.test(key)).sort();
-	const print = [...axesOf(board), ...keys].join("\n");
+	const axes = axesOf(board);
+	const keys = [...board.keys()].filter((key) => !/\/\d+$/.test(key)).sort();
+	const print = [...axes, ...keys].join("\n");
 	if (select.dataset.print !== print) {
 		select.dataset.print = print;
-		const option = (value, text) => {
-			const made = h("option", {}, text);
-			made.value = value;
-			return made;
-		};
-		put(select, axesOf(board).map((axis) => option(axis, AXES[axis])),
-			keys.length ? h("optgroup", { label: "A metric" }, keys.map((key) => option(`metric:${key}`, key))) : null);
+		const option = (value, text) => Object.assign(h("option", {}, text), { value }); // hostile keys stay what they are
+		put(select, axes.map((axis) => option(axis, AXES[axis])),
+			keys.length > 0 && h("optgroup", { label: "A metric" }, keys.map((key) => option(`metric:${key}`, key))));
 	}
 	select.value = state.view.axis;
-}
-
-function tail(key) {
-	return key.replace(/^.*\./, "");
 }
 
 function differing(board) {
@@ -90,10 +81,9 @@ function differing(board) {
 }
 
 export function openGroups(board, anchor) {
-	const chosen = state.view.group ? state.view.group.split(",") : [];
-	const items = [...new Set([...chosen, ...differing(board)])].map((key) => ({ text: key, checked: chosen.includes(key), action: () => {
-		choose({ group: (chosen.includes(key) ? chosen.filter((other) => other !== key) : [...chosen, key]).join(",") });
-	} }));
+	const chosen = state.view.group.split(",").filter(Boolean);
+	const items = [...new Set([...chosen, ...differing(board)])].map((key) => ({ text: key, checked: chosen.includes(key),
+		action: () => choose({ group: [...new Set(chosen).symmetricDifference(new Set([key]))].join(",") }) }));
 	openMenu(anchor, "Group by", [
 		chosen.length > 0 && { text: "No groups", action: () => choose({ group: "" }) },
 		...(items.length ? items : [{ text: "The shown runs differ in no parameter", disabled: true }]),

@@ -1,9 +1,9 @@
 // A chart outside of the page: as PNG at twice the size, as SVG, as CSV, and as the call that fetches its data.
 
 import { address } from "./api.js";
+import { weightOf } from "./chart.js";
 import { visible } from "./format.js";
-import { clip } from "./chart.js";
-import { FONT, paintGrid, paintTrace } from "./paint.js";
+import { clip, FONT, paintGrid, paintLine, paintUnder } from "./paint.js";
 import { colour } from "./palette.js";
 
 const HEAD = 34;
@@ -11,57 +11,54 @@ const LINE = 18;
 
 /** The picture, drawn by `context` and `path` makers: title, curves, the runs' names, the caption. */
 function paint(chart, context, path) {
-	const { width, height } = size(chart);
+	const { width, height, places } = plan(chart);
+	const scene = { ...chart.at, path, key: "" };
+	const write = (text, x, y, ink) => {
+		context.textAlign = "left";
+		context.textBaseline = "middle";
+		context.fillStyle = colour(ink);
+		context.fillText(visible(text), x, y);
+	};
 	context.fillStyle = colour("card");
 	context.fillRect(0, 0, width, height);
-	context.fillStyle = colour("ink");
 	context.font = FONT.replace("11px", "600 13px");
-	context.textAlign = "left";
-	context.textBaseline = "middle";
-	context.fillText(visible(chart.title), 14, 18);
+	write(chart.title, 14, 18, "ink");
 	context.save();
 	context.translate(0, HEAD);
-	const scene = { ...chart.at, path, key: "" };
 	paintGrid(context, scene, colour);
 	context.save();
 	clip(context, scene);
-	for (const trace of chart.inOrder(chart.drawn)) paintTrace(context, scene, trace, colour, chart.weightOf(trace.line));
+	const traces = chart.inOrder();
+	for (const trace of traces) paintUnder(context, scene, trace, colour);
+	for (const trace of traces) paintLine(context, scene, trace, colour, weightOf(trace.line));
 	context.restore();
 	context.restore();
-	context.globalAlpha = 1;
 	context.font = FONT;
-	context.textAlign = "left";
-	context.textBaseline = "middle";
-	for (const { x, y, trace } of legend(chart)) {
-		context.fillStyle = colour(`run-${trace.line.slot}`);
+	for (const { x, y, line } of places) {
+		context.fillStyle = colour(`run-${line.slot}`);
 		context.fillRect(x, y - 4, 9, 9);
-		context.fillStyle = colour("ink");
-		context.fillText(visible(trace.line.name), x + 15, y);
+		write(line.name, x + 15, y, "ink");
 	}
-	context.fillStyle = colour("quiet");
-	context.fillText(visible(chart.note.textContent), 14, height - 14);
+	write(chart.note.textContent, 14, height - 14, "quiet");
 }
 
-function legend(chart) {
+/** The picture's size, and where the runs' names stand. */
+function plan(chart) {
+	const { width } = chart.at;
 	const context = chart.plot.getContext("2d");
 	context.font = FONT;
 	let [x, y] = [14, HEAD + chart.at.height + 12];
-	return chart.drawn.map((trace) => {
-		const width = context.measureText(visible(trace.line.name)).width + 34;
-		if (x > 14 && x + width > chart.at.width) [x, y] = [14, y + LINE];
-		const place = { x, y, trace };
-		x += width;
-		return place;
+	const places = chart.drawn.map(({ line }) => {
+		const room = context.measureText(visible(line.name)).width + 34;
+		if (x > 14 && x + room > width) [x, y] = [14, y + LINE];
+		x += room;
+		return { x: x - room, y, line };
 	});
-}
-
-function size(chart) {
-	const rows = (legend(chart).at(-1)?.y ?? HEAD + chart.at.height) + 34;
-	return { width: chart.at.width, height: rows };
+	return { width, height: y + 34, places };
 }
 
 export function png(chart) {
-	const { width, height } = size(chart);
+	const { width, height } = plan(chart);
 	const canvas = document.createElement("canvas");
 	[canvas.width, canvas.height] = [2 * width, 2 * height];
 	const context = canvas.getContext("2d");
@@ -71,13 +68,14 @@ export function png(chart) {
 }
 
 export function svg(chart) {
-	const { width, height } = size(chart);
+	const { width, height } = plan(chart);
 	const pen = new Pen(chart.plot.getContext("2d"));
 	paint(chart, pen, () => new Outline());
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">` +
-		`<title>${escaped(visible(chart.title))}</title>${pen.parts.join("")}${"</g>".repeat(pen.open)}</svg>\n`;
+	return `<svg xmlns="http://www.w3.org/2000/svg"${attributes({ width, height, viewBox: `0 0 ${width} ${height}` })}>` +
+		`<title>${escaped(visible(chart.title))}</title>${pen.parts.join("")}</svg>\n`;
 }
 
+/** A path as text, by the calls of a Path2D. */
 class Outline {
 	d = "";
 	moveTo(x, y) {
@@ -101,33 +99,32 @@ class Outline {
 	}
 }
 
+/** SVG, by the calls of a canvas that are used here. */
 class Pen {
+	globalAlpha = 1;
+	parts = [];
+	open = [0]; // groups to close, by saved state
+	clips = 0;
+	dash = [];
 	constructor(measure) {
-		this.measure = measure;
-		this.parts = [];
-		this.open = 0;
-		this.saved = [];
-		this.clips = 0;
-		Object.assign(this, { globalAlpha: 1, lineWidth: 1, lineJoin: "miter", dash: [] });
-	}
-
-	measureText(text) {
-		this.measure.font = this.font;
-		return this.measure.measureText(text);
+		this.measureText = (text) => measure.measureText(text);
 	}
 
 	save() {
-		this.saved.push(this.open);
+		this.open.push(0);
 	}
 
 	restore() {
-		const to = this.saved.pop();
-		this.parts.push("</g>".repeat(this.open - to));
-		this.open = to;
+		this.parts.push("</g>".repeat(this.open.pop()));
+	}
+
+	group(given) {
+		this.parts.push(`<g${attributes(given)}>`);
+		this.open[this.open.length - 1] += 1;
 	}
 
 	translate(x, y) {
-		this.group(`transform="translate(${x} ${y})"`);
+		this.group({ transform: `translate(${x} ${y})` });
 	}
 
 	beginPath() {
@@ -141,39 +138,40 @@ class Pen {
 	clip() {
 		this.clips += 1;
 		this.parts.push(`<clipPath id="c${this.clips}"><path d="${this.current.d}"/></clipPath>`);
-		this.group(`clip-path="url(#c${this.clips})"`);
-	}
-
-	group(attributes) {
-		this.parts.push(`<g ${attributes}>`);
-		this.open += 1;
+		this.group({ "clip-path": `url(#c${this.clips})` });
 	}
 
 	setLineDash(dash) {
 		this.dash = dash;
 	}
 
+	put(tag, given) {
+		this.parts.push(`<${tag}${attributes(given)}/>`);
+	}
+
 	fillRect(x, y, width, height) {
-		this.parts.push(`<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}" fill="${this.fillStyle}"/>`);
+		this.put("rect", { x, y, width, height, fill: this.fillStyle });
 	}
 
-	fill(path) {
-		this.parts.push(`<path d="${path.d}" fill="${this.fillStyle}" fill-opacity="${this.globalAlpha}"/>`);
+	fill({ d }) {
+		this.put("path", { d, fill: this.fillStyle, "fill-opacity": this.globalAlpha });
 	}
 
-	stroke(path) {
-		const dash = this.dash.length ? ` stroke-dasharray="${this.dash.join(" ")}"` : "";
-		this.parts.push(`<path d="${path.d}" fill="none" stroke="${this.strokeStyle}" stroke-opacity="${this.globalAlpha}" ` +
-			`stroke-width="${this.lineWidth}" stroke-linejoin="${this.lineJoin}"${dash}/>`);
+	stroke({ d }) {
+		this.put("path", { d, fill: "none", stroke: this.strokeStyle, "stroke-opacity": this.globalAlpha,
+			"stroke-width": this.lineWidth, "stroke-linejoin": this.lineJoin, "stroke-dasharray": this.dash.join(" ") || "none" });
 	}
 
 	fillText(text, x, y) {
-		const anchor = { left: "start", center: "middle", right: "end" }[this.textAlign];
-		const baseline = this.textBaseline === "top" ? "hanging" : "central";
-		this.parts.push(`<text x="${short(x)}" y="${short(y)}" fill="${this.fillStyle}" text-anchor="${anchor}" ` +
-			`dominant-baseline="${baseline}" font-size="${/(\d+)px/.exec(this.font)[1]}" ` +
-			`font-weight="${/^\d+ /.test(this.font) ? 600 : 400}" font-family="sans-serif">${escaped(text)}</text>`);
+		const [, weight = 400, size] = /^(\d+ )?(\d+)px/.exec(this.font);
+		this.parts.push(`<text${attributes({ x, y, fill: this.fillStyle, "font-size": size, "font-weight": Number(weight),
+			"font-family": "sans-serif", "text-anchor": { left: "start", center: "middle", right: "end" }[this.textAlign],
+			"dominant-baseline": this.textBaseline === "top" ? "hanging" : "central" })}>${escaped(text)}</text>`);
 	}
+}
+
+function attributes(given) {
+	return Object.entries(given).map(([name, v]) => ` ${name}="${typeof v === "number" ? short(v) : escaped(v)}"`).join("");
 }
 
 function short(v) {
@@ -184,22 +182,18 @@ function escaped(text) {
 	return String(text).replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-export function csv(chart) {
-	const sampled = chart.drawn.some((trace) => trace.low);
-	const rows = [["run", "name", "step", "timestamp", ...(chart.look.axis === "step" ? [] : [chart.look.axis]), "value",
-		...(chart.drawn.some((trace) => trace.y !== trace.raw) ? ["smoothed"] : []), ...(sampled ? ["min", "max"] : [])]];
-	for (const trace of chart.drawn) {
-		const { series, line, x, y, raw } = trace;
-		for (let i = 0; i < x.length; i += 1) {
-			if (x[i] < chart.at.range.x[0] || x[i] > chart.at.range.x[1]) continue;
-			const row = [line.id, line.name, trace.runs ? "" : series.steps[i], series.times[i] ?? "",
-				...(chart.look.axis === "step" ? [] : [x[i]]), raw[i]];
-			if (rows[0].includes("smoothed")) row.push(y[i]);
-			if (sampled) row.push(trace.low?.[i] ?? "", trace.high?.[i] ?? "");
-			rows.push(row);
-		}
-	}
-	return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+export function csv({ drawn, at, look: { axis } }) {
+	const other = axis !== "step";
+	const smoothed = drawn.some(({ y, raw }) => y !== raw);
+	const sampled = drawn.some(({ low }) => low);
+	const columns = (axis, value, y, low, high) => [...(other ? [axis] : []), value, ...(smoothed ? [y] : []), ...(sampled ? [low, high] : [])];
+	const rows = drawn.flatMap(({ line, series, runs, x, y, raw, low, high }) => x.flatMap((v, i) => (v < at.range.x[0] || v > at.range.x[1] ? []
+		: [[line.id, line.name, runs ? "" : series.steps[i], series.times[i] ?? "", ...columns(v, raw[i], y[i], low?.[i] ?? "", high?.[i] ?? "")]])));
+	return table([["run", "name", "step", "timestamp", ...columns(axis, "value", "smoothed", "min", "max")], ...rows]);
+}
+
+export function table(rows) {
+	return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
 /** A cell as RFC 4180 wants it; text that a spreadsheet would take for a formula gets an apostrophe. */
@@ -212,10 +206,8 @@ export function curvePath(run, key, query = {}) {
 	return `/runs/${run}/metrics/${key.split("/").map(encodeURIComponent).join("/")}?${new URLSearchParams(query)}`;
 }
 
-export function curl(chart) {
-	const runs = chart.lines.map((line) => ["run", line.id]);
-	const steps = chart.look.x && chart.look.axis === "step"
-		? [["from_step", Math.floor(chart.look.x[0])], ["to_step", Math.ceil(chart.look.x[1])]] : [];
-	const query = new URLSearchParams([["key", chart.key], ...runs, ["max_points", 1000], ...steps]);
+export function curl({ key, lines, look: { x, axis } }) {
+	const steps = x && axis === "step" ? [["from_step", Math.floor(x[0])], ["to_step", Math.ceil(x[1])]] : [];
+	const query = new URLSearchParams([["key", key], ...lines.map((line) => ["run", line.id]), ["max_points", 1000], ...steps]);
 	return `curl '${location.origin}${address(`/curves?${query}`)}'`;
 }

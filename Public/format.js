@@ -22,17 +22,19 @@ export function value(v, digits = 4) {
 	if (v === 0) return "0";
 	const size = Math.abs(v);
 	if (Number.isInteger(v) && size < 1e6) return count(v);
-	if (size >= 1e6 || size < 1e-4) return minus(trimExponent(v.toExponential(digits - 2)));
-	if (size >= 1000) return minus(v.toLocaleString("en-US", { maximumFractionDigits: size >= 10000 ? 0 : 1 }));
+	if (size >= 1e6 || size < 1e-4) return minus(v.toExponential(digits - 2).replace("e+", "e"));
+	if (size >= 1000) return minus((size >= 10000 ? WHOLE : TENTHS).format(v));
 	return minus(v.toPrecision(digits));
 }
 
-export function exact(v) {
-	return Number.isFinite(v) ? minus(String(v)) : value(v);
-}
+const [WHOLE, TENTHS] = [0, 1].map((digits) => new Intl.NumberFormat("en-US", { maximumFractionDigits: digits }));
 
 export function count(n) {
-	return Number.isFinite(n) ? minus(Math.round(n).toLocaleString("en-US")) : "";
+	return Number.isFinite(n) ? minus(WHOLE.format(Math.round(n))) : "";
+}
+
+export function plural(n, noun) {
+	return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 export function si(n) {
@@ -93,10 +95,6 @@ export function clock(milliseconds, span = 0) {
 
 function trimZeros(text) {
 	return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-}
-
-function trimExponent(text) {
-	return text.replace("e+", "e");
 }
 
 function minus(text) {

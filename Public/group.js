@@ -3,19 +3,16 @@
 // The runs are aligned on a common grid, each between its own first and last point only, so that a short run neither
 // pulls the others down nor is continued; the band fades where fewer of them are left.
 
+import { tail } from "./look.js";
+import { quantile } from "./scale.js";
 import { lower, nearest } from "./series.js";
 
 const GRID = 400;
 
 /** The runs of `lines` by their values of these params, in the order of the first of each: `[{name, lines}]`. */
 export function groupsOf(lines, params) {
-	const groups = new Map();
-	for (const line of lines) {
-		const name = params.map((key) => `${key.replace(/^.*\./, "")}=${line.params[key] ?? "–"}`).join(" ");
-		if (!groups.has(name)) groups.set(name, { name, lines: [] });
-		groups.get(name).lines.push(line);
-	}
-	return [...groups.values()];
+	const name = (line) => params.map((key) => `${tail(key)}=${line.params[key] ?? "–"}`).join(" ");
+	return [...Map.groupBy(lines, name)].map(([name, lines]) => ({ name, lines }));
 }
 
 /**
@@ -23,45 +20,31 @@ export function groupsOf(lines, params) {
  * where `runs` counts the members at each x.
  */
 export function gather(members, stat, band) {
-	const xs = gridOf(members);
-	const result = { x: xs, y: [], low: [], high: [], runs: [] };
-	for (const x of xs) {
+	const result = { x: gridOf(members), y: [], low: [], high: [], runs: [] };
+	for (const x of result.x) {
 		const values = [];
-		let low = Infinity;
-		let high = -Infinity;
+		let [low, high] = [NaN, NaN];
 		for (const member of members) {
 			const v = at(member.x, member.y, x);
 			if (!Number.isFinite(v)) continue;
 			values.push(v);
-			low = Math.min(low, at(member.x, member.low, x));
-			high = Math.max(high, at(member.x, member.high, x));
+			const [under, over] = [at(member.x, member.low, x), at(member.x, member.high, x)];
+			if (!(low <= under)) low = under;
+			if (!(high >= over)) high = over;
 		}
-		result.runs.push(values.length);
-		const middle = values.length ? STAT[stat]?.(values) ?? STAT.mean(values) : NaN;
-		result.y.push(middle);
-		if (band === "minmax") {
-			result.low.push(values.length ? low : NaN);
-			result.high.push(values.length ? high : NaN);
-		} else {
+		if (band !== "minmax") {
 			const half = WIDTH[band]?.(values) ?? NaN;
-			const mean = values.length ? STAT.mean(values) : NaN;
-			result.low.push(mean - half);
-			result.high.push(mean + half);
+			[low, high] = [mean(values) - half, mean(values) + half];
 		}
+		for (const [name, v] of Object.entries({ y: (STAT[stat] ?? mean)(values), low, high, runs: values.length })) result[name].push(v);
 	}
 	return result;
 }
 
-const STAT = {
-	mean: (values) => values.reduce((sum, v) => sum + v, 0) / values.length,
-	median(values) {
-		const sorted = values.toSorted((a, b) => a - b);
-		const middle = sorted.length >> 1;
-		return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-	},
-	min: (values) => Math.min(...values),
-	max: (values) => Math.max(...values),
-};
+const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+const STAT = { mean, median: (values) => quantile(values.toSorted((a, b) => a - b), 0.5),
+	min: (values) => (values.length ? Math.min(...values) : NaN), max: (values) => (values.length ? Math.max(...values) : NaN) };
 
 // Half the height of a band; of one run there is no spread to speak of.
 const WIDTH = {
@@ -71,9 +54,8 @@ const WIDTH = {
 };
 
 function deviation(values) {
-	if (values.length < 2) return NaN;
-	const mean = STAT.mean(values);
-	return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1));
+	const middle = mean(values);
+	return Math.sqrt(values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (values.length - 1));
 }
 
 // Student's t for a two-sided 95 % interval; beyond the table by its expansion in 1/n (Abramowitz and Stegun 26.7.5).
@@ -81,22 +63,18 @@ const T95 = [NaN, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262
 
 /** The factor of a standard error that makes a 95 % interval of a mean with `n` degrees of freedom. */
 export function student(n) {
-	if (n < T95.length) return T95[n] ?? NaN;
 	const z = 1.959964;
-	return z + (z ** 3 + z) / (4 * n) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * n * n);
+	return n < T95.length ? T95[n] ?? NaN : z + (z ** 3 + z) / (4 * n) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * n * n);
 }
 
+/** The members' own points while these are few, else a grid of equal steps. */
 function gridOf(members) {
-	const own = [...new Set(members.flatMap((member) => (member.x.length > GRID * 4 ? [] : member.x)))];
-	if (own.length && own.length <= GRID && members.every((member) => member.x.length <= GRID * 4)) {
-		return own.sort((a, b) => a - b);
+	if (members.every(({ x }) => x.length <= GRID * 4)) {
+		const own = [...new Set(members.flatMap(({ x }) => x))];
+		if (own.length <= GRID) return own.sort((a, b) => a - b);
 	}
-	let low = Infinity;
-	let high = -Infinity;
-	for (const { x } of members) {
-		low = Math.min(low, x[0]);
-		high = Math.max(high, x.at(-1));
-	}
+	const low = Math.min(...members.map(({ x }) => x[0]));
+	const high = Math.max(...members.map(({ x }) => x.at(-1)));
 	return Array.from({ length: GRID + 1 }, (_, i) => low + ((high - low) * i) / GRID);
 }
 

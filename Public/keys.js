@@ -2,7 +2,7 @@
 
 import { h, put } from "./dom.js";
 import { axesOf, chooseAxis, openGroups } from "./controls.js";
-import { TIPS } from "./look.js";
+import { isBase, TIPS } from "./look.js";
 import { ask } from "./menu.js";
 import { toggleTheme } from "./palette.js";
 import { choose, link, redo, state, undo } from "./store.js";
@@ -39,34 +39,30 @@ function next(name, values, take) {
 }
 
 function chartOf(board) {
-	const cards = [...board.cards.values()].filter((card) => card.chart.visible);
-	return (cards.find(({ chart }) => chart.isBig || chart.element.matches(":hover")) ?? cards[0])?.chart;
+	const charts = board.charts().filter((chart) => chart.visible);
+	return charts.find((chart) => chart.isBig || chart.element.matches(":hover")) ?? charts[0];
 }
 
 function baseline(board) {
 	const id = chartOf(board)?.lit()?.line.id ?? board.chosen ?? "";
-	choose({ base: id && !(state.view.base && id.startsWith(state.view.base)) ? id.slice(0, 12) : "" });
+	choose({ base: isBase(state.view, id) ? "" : id.slice(0, 12) });
 }
 
 export function followKeys(board) {
 	const listener = (event) => {
 		if (event.defaultPrevented) return;
 		const typing = event.target.closest?.("input:not([type=range]), textarea, select, dialog, .menu");
+		const pressed = event.target.closest?.("button, summary, a") && event.key === " ";
+		const chart = chartOf(board);
 		if ((event.ctrlKey || event.metaKey) && !event.altKey) {
 			const key = event.key.toLowerCase();
 			if (key === "k") palette(board);
-			else if (typing) return;
-			else if (key === "z") (event.shiftKey ? redo : undo)();
-			else if (key === "y") redo();
-			else return;
-			return event.preventDefault();
-		}
-		if (typing || event.altKey) return;
-		const big = [...board.cards.values()].find(({ chart }) => chart.isBig)?.chart;
-		if (big && (event.key === "ArrowLeft" || event.key === "ArrowRight")) board.turn(big, event.key === "ArrowLeft" ? -1 : 1);
-		else if (event.key === "Escape" && big) big.toggleBig();
-		else if (event.key === "Escape" && chartOf(board)) board.clear(chartOf(board));
-		else if (KEYS[event.key] && !(event.key === " " && event.target.closest?.("button, summary, a"))) KEYS[event.key][1](board);
+			else if (typing || (key !== "z" && key !== "y")) return;
+			else (key === "z" && !event.shiftKey ? undo : redo)();
+		} else if (typing || event.altKey) return;
+		else if (chart?.isBig && /^Arrow(Left|Right)$/.test(event.key)) board.turn(chart, event.key === "ArrowLeft" ? -1 : 1);
+		else if (event.key === "Escape" && chart) chart.isBig ? chart.toggleBig() : board.clear(chart);
+		else if (KEYS[event.key] && !pressed) KEYS[event.key][1](board);
 		else return;
 		event.preventDefault();
 	};
@@ -82,40 +78,40 @@ function help() {
 }
 
 function palette(board) {
-	const runs = [...state.runs.values()].map((run) => ({ kind: "run", text: run.name, go: () => (location.hash = link("runs", run.id)) }));
-	const curves = [...board.cards.values()].map(({ chart }) => ({ kind: "curve", text: chart.title, go: () => {
-		chart.element.closest("details").open = true;
-		chart.element.scrollIntoView({ block: "center" });
-		chart.overlay.focus({ preventScroll: true });
-	} }));
-	const commands = [...Object.entries(KEYS).filter(([key]) => key !== "/").map(([, [text, run]]) => ({ kind: "command", text, go: () => run(board) })),
-		{ kind: "command", text: "Light or dark", go: toggleTheme }, { kind: "command", text: "Undo", go: undo }];
-	const all = [...commands, ...curves, ...runs];
+	const all = [
+		...Object.entries(KEYS).filter(([key]) => key !== "/").map(([, [text, run]]) => ["command", text, () => run(board)]),
+		["command", "Light or dark", toggleTheme], ["command", "Undo", undo],
+		...board.charts().map((chart) => ["curve", chart.title, () => {
+			chart.element.closest("details").open = true;
+			chart.element.scrollIntoView({ block: "center" });
+			chart.overlay.focus({ preventScroll: true });
+		}]),
+		...[...state.runs.values()].map((run) => ["run", run.name, () => (location.hash = link("runs", run.id))]),
+	];
 	const list = h("ol", { role: "listbox", id: "found" });
 	let found = [];
 	let at = 0;
 	const show = () => {
 		const words = input.value.toLowerCase().split(/\s+/);
-		found = all.filter(({ kind, text }) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word))).slice(0, 12);
-		at = Math.min(at, Math.max(0, found.length - 1));
-		put(list, found.map(({ kind, text }, i) => h("li", { role: "option", id: `found-${i}`, "aria-selected": String(i === at),
-			click: () => take(i) }, h("span", {}, text), h("small", {}, kind))), found.length ? null : h("li", {}, "Nothing has these words"));
+		found = all.filter(([kind, text]) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word))).slice(0, 12);
+		put(list, found.map(([kind, text], i) => h("li", { role: "option", id: `found-${i}`, "aria-selected": String(i === at),
+			click: () => take(i) }, h("span", {}, text), h("small", {}, kind))), !found.length && h("li", {}, "Nothing has these words"));
 		input.setAttribute("aria-activedescendant", found.length ? `found-${at}` : "");
 	};
 	const take = (i) => {
 		box.close();
-		found[i]?.go();
+		found[i]?.[2]();
 	};
 	const input = h("input", { type: "search", role: "combobox", "aria-label": "Find runs, curves and commands", "aria-controls": "found",
 		"aria-expanded": "true", placeholder: "Run, curve or command", input: () => {
 			at = 0;
 			show();
 		}, keydown: (event) => {
-			const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-			if (by) at = (at + by + found.length) % (found.length || 1);
-			else if (event.key === "Enter") return event.preventDefault(), take(at);
-			else return;
+			const by = { ArrowDown: 1, ArrowUp: -1, Enter: 0 }[event.key];
+			if (by === undefined) return;
 			event.preventDefault();
+			if (!by) return take(at);
+			at = (at + by + found.length) % (found.length || 1);
 			show();
 		} });
 	const box = h("dialog", { class: "ask finder", "aria-label": "Find", close: () => box.remove(),

@@ -3,71 +3,44 @@
 /** Line breaks and nesting as people write specs by hand: small objects and lists of plain values stay on one line. */
 export function pretty(value, indent = "") {
 	const flat = JSON.stringify(value, null, 1)?.replace(/\n\s*/g, " ") ?? "null";
-	if (indent.length + flat.length <= 76 && (indent || value === null || typeof value !== "object")) return flat;
+	const [open, close] = Array.isArray(value) ? "[]" : "{}";
+	if (value === null || typeof value !== "object" || !Object.keys(value).length || (indent && indent.length + flat.length <= 76)) return flat;
 	const inner = `${indent}  `;
-	if (Array.isArray(value)) {
-		return value.length ? `[\n${value.map((v) => inner + pretty(v, inner)).join(",\n")}\n${indent}]` : "[]";
-	}
-	if (value !== null && typeof value === "object") {
-		const lines = Object.entries(value).map(([key, v]) => `${inner}${JSON.stringify(key)}: ${pretty(v, inner)}`);
-		return lines.length ? `{\n${lines.join(",\n")}\n${indent}}` : "{}";
-	}
-	return flat;
+	const lines = Object.entries(value).map(([key, v]) => `${inner}${open === "[" ? "" : `${JSON.stringify(key)}: `}${pretty(v, inner)}`);
+	return `${open}\n${lines.join(",\n")}\n${indent}${close}`;
 }
+
+const TOKENS = /"(?:\\.|[^"\\])*"|[{}[\]:,]|[^\s{}[\]:,"]+/g;
 
 /**
  * The range in `text` of the value at `path` ("model.layers.0.out", "model.layers[0].out"), or of the nearest part around
  * it, with `found`. Null when the text is not JSON.
  */
 export function locate(text, path) {
+	if (syntaxError(text)) return null;
 	const keys = path.replace(/\[(\w+)\]/g, ".$1").split(".").filter(Boolean);
-	const root = { start: 0, end: text.length, depth: 0 };
-	let best = root;
+	const tokens = [...text.matchAll(TOKENS)];
+	const word = () => tokens[at][0];
+	let best = { start: 0, end: text.length, depth: 0 };
 	let at = 0;
-
-	const space = () => {
-		while (/\s/.test(text[at] ?? "")) at += 1;
-	};
-	const string = () => {
-		const from = at;
+	// `depth` keys of the path lead to this value; -1 when it is beside the path. A member of an object starts at its key.
+	const value = (depth, start) => {
+		const open = word();
 		at += 1;
-		while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
-		at += 1;
-		return JSON.parse(text.slice(from, at));
-	};
-	// `depth` keys of the path lead here; -1 when this value is beside the path.
-	const value = (depth, marked) => {
-		space();
-		const from = at;
-		if (text[at] === "{" || text[at] === "[") members(text[at] === "{", depth);
-		else if (text[at] === '"') string();
-		else while (at < text.length && !/[\s,\]}]/.test(text[at])) at += 1;
-		if (depth > best.depth) best = { start: marked ?? from, end: at, depth };
-	};
-	const members = (object, depth) => {
-		at += 1;
-		for (let i = 0; at < text.length; i += 1) {
-			space();
-			if (text[at] === "}" || text[at] === "]") break;
-			const from = at;
-			const key = object ? string() : String(i);
-			if (object) {
-				space();
-				at += 1;
+		if (open === "{" || open === "[") {
+			for (let i = 0; word() !== "}" && word() !== "]"; i += 1) {
+				const { index } = tokens[at];
+				const key = open === "{" ? JSON.parse(word()) : String(i);
+				if (open === "{") at += 2;
+				value(depth >= 0 && keys[depth] === key ? depth + 1 : -1, open === "{" ? index : tokens[at].index);
+				if (word() === ",") at += 1;
 			}
-			const along = depth >= 0 && keys[depth] === key ? depth + 1 : -1;
-			value(along, object ? from : null);
-			space();
-			if (text[at] === ",") at += 1;
+			at += 1;
 		}
-		at += 1;
+		const last = tokens[at - 1];
+		if (depth > best.depth) best = { start, end: last.index + last[0].length, depth };
 	};
-
-	try {
-		value(0, null);
-	} catch {
-		return null;
-	}
+	value(0, 0);
 	return { ...best, found: best.depth === keys.length };
 }
 

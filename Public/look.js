@@ -26,7 +26,8 @@ export const STATS = { mean: "mean", median: "median", min: "lowest", max: "high
 export const BANDS = { minmax: "min … max", std: "± std", sem: "± std error", ci: "95 % interval", none: "no band" };
 export const TIPS = { nearest: "nearest first", down: "highest first", up: "lowest first", name: "by name" };
 
-const OWN = ["log", "logx", "smooth", "outliers"];
+/** What a card may choose for itself. */
+export const OWN = ["log", "logx", "smooth", "outliers"];
 
 /** The look of one card: what all share, under what it chose for itself. `own` says whether it chose anything. */
 export function lookOf(view, key) {
@@ -34,32 +35,48 @@ export function lookOf(view, key) {
 	const chosen = Object.fromEntries(OWN.filter((name) => name in mine).map((name) => [name, mine[name]]));
 	return {
 		...view, ...chosen, own: Object.keys(chosen).length > 0, y: range(mine.y),
-		x: range(mine.x) ?? (view.linked ? range(view.x.split("~").map(Number)) : null), xIsOwn: Boolean(range(mine.x)),
+		x: range(mine.x) ?? (view.linked ? range(view.x.split("~").map(Number)) : null),
 	};
 }
 
-export function cardsOf(view) {
-	if (view.cards !== parsed.text) {
-		let cards = {};
+const parsed = new Map();
+
+/** What a choice holds as JSON; `otherwise` when that is of another kind, as in a mangled address. */
+export function fromJSON(text, otherwise) {
+	if (!parsed.has(text)) {
+		if (parsed.size > 20) parsed.clear();
 		try {
-			cards = JSON.parse(view.cards || "{}");
+			parsed.set(text, JSON.parse(text));
 		} catch {
-			// A mangled address: nothing was chosen.
+			parsed.set(text, null);
 		}
-		parsed = { text: view.cards, cards: typeof cards === "object" && cards !== null ? cards : {} };
 	}
-	return parsed.cards;
+	const made = parsed.get(text);
+	return made?.constructor === otherwise.constructor ? made : otherwise;
 }
 
-let parsed = { text: "", cards: {} };
+export function cardsOf(view) {
+	return fromJSON(view.cards, {});
+}
+
+/** The text of a list or an object; nothing when it is empty. */
+export function toJSON(value) {
+	return Object.keys(value).length ? JSON.stringify(value) : "";
+}
+
+export function isBase(view, id) {
+	return Boolean(view.base) && id.startsWith(view.base);
+}
+
+/** The last word of a param's name. */
+export function tail(key) {
+	return key.replace(/^.*\./, "");
+}
 
 export function withCard(view, key, changes) {
-	const cards = { ...cardsOf(view) };
-	const mine = { ...cards[key], ...changes };
-	for (const [name, value] of Object.entries(mine)) if (value === undefined || value === null) delete mine[name];
-	if (Object.keys(mine).length) cards[key] = mine;
-	else delete cards[key];
-	return Object.keys(cards).length ? JSON.stringify(cards) : "";
+	const mine = Object.entries({ ...cardsOf(view)[key], ...changes }).filter(([, v]) => v !== undefined && v !== null);
+	const { [key]: _, ...others } = cardsOf(view);
+	return toJSON(mine.length ? { ...others, [key]: Object.fromEntries(mine) } : others);
 }
 
 export function rangeText(x) {

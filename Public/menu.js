@@ -58,10 +58,9 @@ function place(list, anchor) {
 	const at = anchor instanceof Element ? anchor.getBoundingClientRect()
 		: { left: anchor.x, right: anchor.x, top: anchor.y, bottom: anchor.y };
 	const { offsetWidth: width, offsetHeight: height } = list;
-	const left = at.left + width > innerWidth - 8 ? at.right - width : at.left;
-	const top = at.bottom + 4 + height > innerHeight - 8 ? at.top - 4 - height : at.bottom + 4;
-	list.style.left = `${Math.round(Math.max(8, Math.min(innerWidth - 8 - width, left)))}px`;
-	list.style.top = `${Math.round(Math.max(8, Math.min(innerHeight - 8 - height, top)))}px`;
+	const fit = (before, after, size, room) => Math.round(Math.max(8, Math.min(room - 8 - size, after + size > room - 8 ? before - size : after)));
+	list.style.left = `${fit(at.right, at.left, width, innerWidth)}px`;
+	list.style.top = `${fit(at.top - 4, at.bottom + 4, height, innerHeight)}px`;
 }
 
 /** Asks in a dialog; true when `yes` was pressed. `check()` may refuse by giving back a text. */

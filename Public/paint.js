@@ -1,35 +1,40 @@
 // Drawing a chart: grid, bands, lines and marks, onto a canvas or anything that has its calls (see figure.js).
 //
-// A scene is `{area, range, sx, sy, xTicks, yTicks, logx, log, band}`; a trace is `{line, x, y, raw, low, high, runs, old,
-// resumed, rises}` with `x` in units of the axis. Nothing here knows where the numbers came from.
+// A scene is `{area, range, sx, sy, xTicks, yTicks, logx, log, path, key}`; a trace is `{line, x, y, raw, low, high, runs,
+// old, resumed, rises}` with `x` in units of the axis. Nothing here knows where the numbers came from.
 
 import { lower, upper } from "./series.js";
 
 export const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
-const BASELINE = 3;
+const WIDTHS = { base: 3, lit: 2.5, pinned: 2.5 };
+const SAME = 0.25; // pixels of height that nobody sees
+
+export function clip(context, { area }) {
+	context.beginPath();
+	context.rect(area.left - 1, area.top - 4, area.right - area.left + 10, area.bottom - area.top + 5);
+	context.clip();
+}
+
+/** A path along strokes, each a list of x, y, x, y...; `closed` ones can be filled. */
+function strokes({ path }, lists, closed = false) {
+	const made = path();
+	for (const list of lists) {
+		for (let i = 0; i < list.length; i += 2) made[i ? "lineTo" : "moveTo"](list[i], list[i + 1]);
+		if (closed) made.closePath();
+	}
+	return made;
+}
 
 export function paintGrid(context, scene, colour) {
 	const { area, sx, sy, xTicks, yTicks } = scene;
+	const crisp = (pixel) => Math.round(pixel) + 0.5;
 	context.font = FONT;
 	context.lineWidth = 1;
 	context.strokeStyle = colour("grid");
-	const grid = scene.path();
-	for (const tick of yTicks) {
-		const y = Math.round(sy(tick.at)) + 0.5;
-		grid.moveTo(area.left, y);
-		grid.lineTo(area.right, y);
-	}
-	context.stroke(grid);
+	context.stroke(strokes(scene, yTicks.map(({ at }) => [area.left, crisp(sy(at)), area.right, crisp(sy(at))])));
 	context.strokeStyle = colour("axis");
-	const axis = scene.path();
-	axis.moveTo(area.left, area.bottom + 0.5);
-	axis.lineTo(area.right, area.bottom + 0.5);
-	for (const tick of xTicks) {
-		const x = Math.round(sx(tick.at)) + 0.5;
-		axis.moveTo(x, area.bottom + 1);
-		axis.lineTo(x, area.bottom + 5);
-	}
-	context.stroke(axis);
+	context.stroke(strokes(scene, [[area.left, area.bottom + 0.5, area.right, area.bottom + 0.5],
+		...xTicks.map(({ at }) => [crisp(sx(at)), area.bottom + 1, crisp(sx(at)), area.bottom + 5])]));
 	context.fillStyle = colour("quiet");
 	context.textAlign = "right";
 	context.textBaseline = "middle";
@@ -46,33 +51,49 @@ export function paintGrid(context, scene, colour) {
 	}
 }
 
-/** Band, line and marks of one trace; `weight` is the look: "", "pinned", "base", "lit" or "dashed". */
-export function paintTrace(context, scene, trace, colour, weight = "") {
-	const { x, y, raw } = trace;
-	const [from, to] = windowOf(trace, scene.range.x);
-	const ink = colour(`run-${trace.line.slot}`);
-	context.strokeStyle = ink;
-	context.fillStyle = ink;
+function dip(context, { line }, colour) {
+	context.strokeStyle = context.fillStyle = colour(`run-${line.slot}`);
 	context.lineJoin = "round";
-	for (const old of trace.old) {
-		context.globalAlpha = 0.25;
-		context.lineWidth = 1;
-		context.stroke(linePath(scene, old.x, old.y, 0, old.x.length));
-	}
-	if (trace.low) paintBand(context, scene, trace, from, to);
-	if (y !== raw && !trace.low) {
+	context.lineWidth = 1;
+}
+
+/** What lies below a line and does not change with its smoothing: what was replaced, the band, the raw curve. */
+export function paintUnder(context, scene, trace, colour) {
+	const { x, y, raw, low, runs, old } = trace;
+	const [from, to] = windowOf(trace, scene.range.x);
+	dip(context, trace, colour);
+	context.globalAlpha = 0.25;
+	for (const piece of old) context.stroke(linePath(scene, piece.x, piece.y, 0, piece.x.length));
+	if (runs) paintSpread(context, scene, trace, from, to);
+	else if (low) {
+		// Without smoothing the band is the curve itself: every point lies in it. Its outline keeps a lone spike visible.
+		const path = bandPath(scene, trace, from, to);
+		context.globalAlpha = y === raw ? 0.45 : 0.2;
+		context.fill(path);
+		context.globalAlpha *= 1.5;
+		context.stroke(path);
+	} else if (y !== raw) {
 		context.globalAlpha = 0.26;
-		context.lineWidth = 1;
 		context.stroke(linePath(scene, x, raw, from, to));
 	}
 	context.globalAlpha = 1;
-	context.lineWidth = weight === "base" ? BASELINE : weight === "lit" || weight === "pinned" ? 2.5 : 1.75;
+}
+
+/** Line and marks of one trace; `weight` is the look: "", "pinned", "base", "lit" or "dashed". */
+export function paintLine(context, scene, trace, colour, weight = "") {
+	const [from, to] = windowOf(trace, scene.range.x);
+	dip(context, trace, colour);
+	context.lineWidth = WIDTHS[weight] ?? 1.75;
 	if (weight === "dashed") context.setLineDash([6, 4]);
-	trace.path = linePath(scene, x, y, from, to);
-	context.stroke(trace.path);
-	if (weight === "dashed") context.setLineDash([]);
+	// A path that was made for the screen serves until the next drawing.
+	context.stroke(scene.key ? (trace.path ??= linePath(scene, trace.x, trace.y, from, to)) : linePath(scene, trace.x, trace.y, from, to));
+	context.setLineDash([]);
 	paintMarks(context, scene, trace, from, to);
-	for (const step of trace.resumed) paintResumed(context, scene, step);
+	context.lineWidth = 1.5;
+	const foot = scene.area.bottom;
+	for (const x of trace.resumed.map((v) => Math.round(scene.sx(v)) + 0.5)) {
+		context.stroke(strokes(scene, [[x, foot, x, foot - 9], [x - 3, foot - 6, x, foot - 9, x + 3, foot - 6]]));
+	}
 }
 
 export function windowOf({ x, rises }, [low, high]) {
@@ -87,62 +108,58 @@ export function isShown(scene, x, y) {
 function linePath(scene, x, y, from, to) {
 	const { sx, sy } = scene;
 	const path = scene.path();
-	let pen = false;
+	let [pen, waits, left, height] = [false, false, 0, 0];
+	const before = (i) => waits && path.lineTo(sx(x[i - 1]), sy(y[i - 1]));
 	for (let i = from; i < to; i += 1) {
-		if (!isShown(scene, x[i], y[i])) {
-			pen = false;
-			continue;
+		const shown = isShown(scene, x[i], y[i]);
+		const [px, py] = [sx(x[i]), sy(y[i])];
+		if (shown && pen && x[i] >= x[i - 1]) {
+			// Beside a point of the same height none is needed, unless the line leaves for another height there.
+			const rise = Math.abs(py - height);
+			if (px - left < 1 && rise < SAME) {
+				waits = true;
+				continue;
+			}
+			if (rise > 1) before(i);
+			path.lineTo(px, py);
+		} else {
+			before(i);
+			if (shown) path.moveTo(px, py); // a line never runs backwards
 		}
-		// A line never runs backwards.
-		if (pen && !(x[i] < x[i - 1])) path.lineTo(sx(x[i]), sy(y[i]));
-		else path.moveTo(sx(x[i]), sy(y[i]));
-		pen = true;
+		[pen, waits, left, height] = [shown, false, px, py];
 	}
+	before(to);
 	return path;
 }
 
-/** From the lowest to the highest of each bucket; of a group, fainter where fewer runs are left. */
-function paintBand(context, scene, trace, from, to) {
-	const { runs, series } = trace;
-	if (runs) {
-		const most = Math.max(...runs);
-		for (let start = from; start < to; ) {
-			let end = start + 1;
-			while (end < to && runs[end] === runs[start]) end += 1;
-			context.globalAlpha = (0.2 * runs[start]) / most;
-			context.fill(bandPath(scene, trace, start, Math.min(end + 1, to))); // a change of opacity leaves no gap
-			start = end;
-		}
-		return;
+/** Of a group: fainter where fewer runs are left. */
+function paintSpread(context, scene, trace, from, to) {
+	const { runs } = trace;
+	const most = Math.max(...runs);
+	for (let start = from, end; start < to; start = end) {
+		end = start + 1;
+		while (end < to && runs[end] === runs[start]) end += 1;
+		context.globalAlpha = (0.2 * runs[start]) / most;
+		context.fill(bandPath(scene, trace, start, Math.min(end + 1, to))); // a change of opacity leaves no gap
 	}
-	// The band is the same for every smoothing.
-	const key = `${scene.key} ${series.version}`;
-	if (!scene.key || series.band?.key !== key) series.band = { key, path: bandPath(scene, trace, from, to) };
-	// Without smoothing the band is the curve itself: every point lies in it. Its outline keeps a lone spike visible.
-	const alpha = trace.y === trace.raw ? 0.45 : 0.2;
-	context.lineWidth = 1;
-	context.globalAlpha = alpha;
-	context.fill(series.band.path);
-	context.globalAlpha = 1.5 * alpha;
-	context.stroke(series.band.path);
 }
 
+/** From the lowest to the highest of each bucket. */
 function bandPath(scene, { x, low, high }, from, to) {
 	const { sx, sy, range } = scene;
-	const path = scene.path();
 	const height = (v) => sy(scene.log && v <= 0 ? range.y[0] : v);
 	const seen = (i) => Number.isFinite(low[i]) && Number.isFinite(high[i]) && isShown(scene, x[i], high[i]);
-	for (let start = from; start < to; start += 1) {
-		let end = start;
-		while (end < to && seen(end)) end += 1;
-		if (end === start) continue;
-		path.moveTo(sx(x[start]), height(high[start]));
-		for (let i = start + 1; i < end; i += 1) path.lineTo(sx(x[i]), height(high[i]));
-		for (let i = end - 1; i >= start; i -= 1) path.lineTo(sx(x[i]), height(low[i]));
-		path.closePath();
-		start = end;
+	const shapes = [];
+	for (let i = from; i < to; i += 1) {
+		const shape = [];
+		const back = [];
+		for (; i < to && seen(i); i += 1) {
+			shape.push(sx(x[i]), height(high[i]));
+			back.push(height(low[i]), sx(x[i]));
+		}
+		if (shape.length) shapes.push(shape.concat(back.reverse()));
 	}
-	return path;
+	return strokes(scene, shapes, true);
 }
 
 /**
@@ -151,36 +168,25 @@ function bandPath(scene, { x, low, high }, from, to) {
  */
 function paintMarks(context, scene, { x, y, raw }, from, to) {
 	const { sx, sy, area, range } = scene;
+	const odd = (v) => v !== undefined && !Number.isFinite(v);
 	let height = area.bottom - 6;
 	let caret = -Infinity;
 	for (let i = from; i < to; i += 1) {
 		const v = raw[i];
 		if (!isShown(scene, x[i], v)) {
-			if (!Number.isFinite(v) && Number.isFinite(x[i]) && (Number.isFinite(raw[i - 1] ?? 0) || Number.isFinite(raw[i + 1] ?? 0))) {
+			if (odd(v) && Number.isFinite(x[i]) && !(odd(raw[i - 1]) && odd(raw[i + 1]))) {
 				context.fill(triangle(scene, sx(x[i]), Math.min(area.bottom - 5, Math.max(area.top + 5, height)), v !== -Infinity));
 			}
 			continue;
 		}
 		height = sy(y[i]);
 		if (!isShown(scene, x[i - 1], y[i - 1]) && !isShown(scene, x[i + 1], y[i + 1])) context.fill(disc(scene, sx(x[i]), height, 4));
+		if (v <= range.y[1] && v >= range.y[0]) continue;
 		const px = sx(x[i]);
-		if ((v > range.y[1] || v < range.y[0]) && px - caret > 7 && px >= area.left && px <= area.right) {
-			caret = px;
-			context.fill(triangle(scene, px, v > range.y[1] ? area.top + 1 : area.bottom - 3, v > range.y[1], 3));
-		}
+		if (px - caret <= 7 || px < area.left || px > area.right) continue;
+		caret = px;
+		context.fill(triangle(scene, px, v > range.y[1] ? area.top + 1 : area.bottom - 3, v > range.y[1], 3));
 	}
-}
-
-function paintResumed(context, { path, sx, area }, x) {
-	const tick = path();
-	const px = Math.round(sx(x)) + 0.5;
-	tick.moveTo(px, area.bottom);
-	tick.lineTo(px, area.bottom - 9);
-	tick.moveTo(px - 3, area.bottom - 6);
-	tick.lineTo(px, area.bottom - 9);
-	tick.lineTo(px + 3, area.bottom - 6);
-	context.lineWidth = 1.5;
-	context.stroke(tick);
 }
 
 export function disc({ path }, x, y, radius) {
@@ -189,12 +195,7 @@ export function disc({ path }, x, y, radius) {
 	return circle;
 }
 
-function triangle({ path }, x, y, up, size = 5) {
-	const d = up ? -1 : 1;
-	const shape = path();
-	shape.moveTo(x, y + size * d);
-	shape.lineTo(x + size * 0.9, y - size * 0.7 * d);
-	shape.lineTo(x - size * 0.9, y - size * 0.7 * d);
-	shape.closePath();
-	return shape;
+function triangle(scene, x, y, up, size = 5) {
+	const d = up ? -size : size;
+	return strokes(scene, [[x, y + d, x + size * 0.9, y - 0.7 * d, x - size * 0.9, y - 0.7 * d]], true);
 }

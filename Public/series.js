@@ -5,45 +5,44 @@
 
 import { parse } from "./format.js";
 
+const COLUMNS = ["steps", "times", "values"];
+const RECENT = 50; // points that tell how fast they come
+const MOST_PIECES = 20;
+
+let made = 0;
+
 export class Series {
-	constructor(answer) {
-		this.key = answer.key;
-		this.count = answer.count;
-		this.sampled = answer.sampled;
-		this.steps = answer.steps.slice();
-		this.times = answer.timestamps.slice();
-		this.values = answer.values.map(parse);
-		this.low = answer.sampled ? answer.min.map(parse) : null;
-		this.high = answer.sampled ? answer.max.map(parse) : null;
-		this.width = answer.sampled ? bucketWidth(this.steps) : 1;
-		this.last = lastStep(answer, this.width);
-		this.inLast = answer.sampled ? this.count / this.steps.length : 1; // about how many points the last bucket holds
+	constructor({ count, sampled, steps, timestamps, values, min, max, last_step: last }) {
+		Object.assign(this, { count, sampled, steps: steps.slice(), times: timestamps.slice(), values: values.map(parse) });
+		this.low = sampled ? min.map(parse) : null;
+		this.high = sampled ? max.map(parse) : null;
+		this.width = sampled ? bucketWidth(steps) : 1;
+		this.last = sampled ? last ?? lastStep(steps, count, this.width) : steps.at(-1) ?? -Infinity;
+		this.inLast = sampled ? count / steps.length : 1; // about how many points the last bucket holds
+		this.serial = made += 1;
 		this.stale = false;
 		this.version = 0;
 		this.cache = new Map();
 		this.arrived = performance.now(); // when the last point came to this page
 		this.old = [];
 		this.resumed = [];
-		if (!this.sampled) this.part();
+		if (!sampled) this.part();
 	}
 
 	part() {
 		const pieces = piecesOf(this.steps, this.times);
 		if (pieces.length < 2) return;
-		const take = (list, rows) => rows.map((i) => list[i]);
-		let next = Infinity;
+		const take = (rows) => Object.fromEntries(COLUMNS.map((name) => [name, rows.map((i) => this[name][i])]));
 		const kept = [];
-		this.resumed = pieces.slice(1).map((piece) => this.steps[piece[0]]);
+		let next = Infinity;
+		this.resumed = pieces.slice(1).map(([first]) => this.steps[first]);
 		for (const piece of pieces.reverse()) {
-			const rows = piece.filter((i) => this.steps[i] < next);
-			const lost = piece.filter((i) => this.steps[i] >= next);
-			if (lost.length) {
-				this.old.push({ steps: take(this.steps, lost), times: take(this.times, lost), values: take(this.values, lost) });
-			}
-			kept.unshift(...rows);
+			const { true: lost, false: good = [] } = Object.groupBy(piece, (i) => this.steps[i] >= next);
+			if (lost) this.old.push(take(lost));
+			kept.unshift(...good);
 			next = Math.min(next, this.steps[piece[0]]);
 		}
-		for (const name of ["steps", "times", "values"]) this[name] = take(this[name], kept);
+		Object.assign(this, take(kept));
 		this.last = this.steps.at(-1);
 	}
 
@@ -51,39 +50,29 @@ export class Series {
 	 * Adds a live point; says whether anything changed. A point that an exact curve lacks further back marks it as
 	 * stale: it must be read again.
 	 */
-	append(point) {
-		const v = parse(point.value);
-		if (point.step <= this.last) {
-			this.stale ||= !this.sampled && !this.has(point.step, v);
+	append({ step, timestamp, value }) {
+		const v = parse(value);
+		if (step <= this.last) {
+			this.stale ||= !this.sampled && !this.has(step, v);
 			return false;
 		}
-		if (this.sampled && this.bucket(point.step) === this.bucket(this.steps.at(-1))) this.merge(v);
-		else this.push(point, v);
-		this.last = point.step;
+		const bucket = (s) => Math.floor(s / this.width);
+		if (this.sampled && bucket(step) === bucket(this.steps.at(-1))) this.merge(v);
+		else {
+			this.steps.push(step);
+			this.times.push(timestamp);
+			for (const list of [this.values, this.low, this.high]) list?.push(v);
+			this.inLast = 1;
+		}
+		this.last = step;
 		this.arrived = performance.now();
 		this.count += 1;
 		this.version += 1;
 		return true;
 	}
 
-	bucket(step) {
-		return Math.floor(step / this.width);
-	}
-
 	has(step, v) {
-		for (let i = upper(this.steps, step) - 1; i >= 0 && this.steps[i] === step; i -= 1) {
-			if (Object.is(this.values[i], v)) return true;
-		}
-		return false;
-	}
-
-	push(point, v) {
-		this.steps.push(point.step);
-		this.times.push(point.timestamp);
-		this.values.push(v);
-		this.low?.push(v);
-		this.high?.push(v);
-		this.inLast = 1;
+		return this.values.slice(lower(this.steps, step), upper(this.steps, step)).some((value) => Object.is(value, v));
 	}
 
 	/** Takes a value into the last bucket, as the server will: mean and extremes of what is a number. */
@@ -96,46 +85,50 @@ export class Series {
 		if (!(this.high[i] >= v)) this.high[i] = v;
 	}
 
-	/**
-	 * The x of each point: `step`, `relative` (ms since the first point), `time` (ms since 1970), or what `warp` makes of
-	 * a step.
-	 */
+	/** The x of each point: `step`, `relative` (ms since the first), `time` (ms since 1970), or what `warp` makes of a step. */
 	xs(axis, warp = null) {
 		if (axis === "step") return this.steps;
 		if (axis === "time") return this.times;
-		if (axis === "relative") return this.cached("relative", () => this.times.map((t) => t - this.times[0]));
-		if (this.warp !== warp) this.cache.delete("warped");
+		if (axis !== "relative" && this.warp !== warp) this.cache.delete(axis);
 		this.warp = warp;
-		return this.cached("warped", () => this.steps.map((step) => (warp ? warp(step) : NaN)));
+		return this.cached(axis, () => along(this, axis, this.times[0], warp));
 	}
 
 	smoothed(weight, unit = 1) {
 		if (!(weight > 0) || this.values.length < SMOOTH_FROM) return this.values;
-		return this.cached(`smooth ${weight} ${unit}`, () => smooth(this.values, weight, this.steps, unit));
+		return this.cached("smooth", () => smooth(this.values, weight, this.steps, unit), `${weight} ${unit}`);
 	}
 
-	/** The usual time between two points, in ms, from the newest of them; NaN when there are too few. */
-	get gap() {
-		const from = Math.max(0, this.times.length - 50);
-		const points = this.times.length - 1 - from;
-		const each = this.sampled ? this.count / this.times.length : 1;
-		return points > 1 ? (this.times.at(-1) - this.times[from]) / points / each : NaN;
+	/** The usual time between two of the newest points in ms, and their steps a second; NaN when there are too few. */
+	get pace() {
+		const { steps, times } = this;
+		const from = Math.max(0, times.length - RECENT);
+		const points = times.length - 1 - from;
+		const ms = times.at(-1) - times[from];
+		return { gap: points > 1 ? ms / points / (this.sampled ? this.count / times.length : 1) : NaN,
+			rate: ms > 0 ? ((steps.at(-1) - steps[from]) / ms) * 1000 : NaN };
 	}
 
-	get rate() {
-		const from = Math.max(0, this.times.length - 50);
-		const ms = this.times.at(-1) - this.times[from];
-		return ms > 0 ? ((this.steps.at(-1) - this.steps[from]) / ms) * 1000 : NaN;
+	/** How long, in ms, no point has come, when that is three times the usual; else 0. */
+	get quiet() {
+		const quiet = performance.now() - this.arrived;
+		return quiet > Math.max(2000, 3 * (this.pace.gap || 0)) ? quiet : 0;
 	}
 
-	cached(name, make) {
+	/** What `make` gives, until a point comes or `key` differs. */
+	cached(name, make, key = "") {
 		const hit = this.cache.get(name);
-		if (hit && hit.version === this.version) return hit.made;
-		if (this.cache.size > 4) this.cache.clear();
+		if (hit?.version === this.version && hit.key === key) return hit.made;
 		const made = make();
-		this.cache.set(name, { version: this.version, made });
+		this.cache.set(name, { version: this.version, key, made });
 		return made;
 	}
+}
+
+export function along({ steps, times }, axis, start, warp) {
+	if (axis === "step") return steps;
+	if (axis === "time") return times;
+	return axis === "relative" ? times.map((t) => t - start) : steps.map(warp ?? (() => NaN));
 }
 
 /** Buckets are aligned to powers of two: the width is the largest one that keeps their first steps apart. */
@@ -146,19 +139,16 @@ function bucketWidth(steps) {
 	return width;
 }
 
-/** The last step that an answer covers: of buckets reckoned from the number of points, when they are equally spaced. */
-function lastStep(answer, width) {
-	const { steps, count, sampled } = answer;
+/** The last step that buckets cover: reckoned from the number of points, when they are equally spaced. */
+function lastStep(steps, count, width) {
 	const start = steps.at(-1) ?? -Infinity;
-	if (!sampled) return start;
-	if (Number.isFinite(answer.last_step)) return answer.last_step;
 	const gaps = count - 1;
-	const stride = Math.ceil((start - steps[0]) / gaps);
-	const last = steps[0] + stride * gaps;
+	const last = steps[0] + Math.ceil((start - steps[0]) / gaps) * gaps;
 	const end = (Math.floor(start / width) + 1) * width;
 	return last < end && last + gaps >= end ? last : start;
 }
-export const SMOOTH_FROM = 64;
+
+const SMOOTH_FROM = 64;
 
 /**
  * Exponential moving average, corrected for its start (Kingma and Ba 2015, section 3); skips what is not finite. A value
@@ -166,21 +156,22 @@ export const SMOOTH_FROM = 64;
  */
 export function smooth(values, weight, steps = null, unit = 1) {
 	const result = new Array(values.length);
-	let sum = 0;
-	let mass = 0;
-	let before = null;
-	let constant = true;
+	let [sum, mass, before, first, constant, gap, decay] = [0, 0, -1, NaN, true, NaN, 0];
 	for (let i = 0; i < values.length; i += 1) {
 		const v = values[i];
-		if (!Number.isFinite(v)) {
-			result[i] = v;
-			continue;
+		result[i] = v;
+		if (!Number.isFinite(v)) continue;
+		if (before < 0) first = v;
+		else {
+			const now = steps ? Math.max(0, steps[i] - steps[before]) / unit : 1;
+			if (now !== gap) decay = weight ** (gap = now); // a power is dear, and most gaps are alike
+			sum *= decay;
+			mass *= decay;
 		}
-		const decay = before === null ? 0 : steps ? weight ** (Math.max(0, steps[i] - steps[before]) / unit) : weight;
-		constant &&= before === null || v === values[before];
-		sum = sum * decay + v;
-		mass = mass * decay + 1;
-		result[i] = constant ? v : sum / mass;
+		constant &&= v === first;
+		sum += v;
+		mass += 1;
+		if (!constant) result[i] = sum / mass;
 		before = i;
 	}
 	return result;
@@ -188,9 +179,7 @@ export function smooth(values, weight, steps = null, unit = 1) {
 
 /** The steps over which a smoothing weight counts: the spacing of the curve logged most often, at least 1/1000 of all. */
 export function smoothingUnit(all) {
-	let low = Infinity;
-	let high = -Infinity;
-	let spacing = Infinity;
+	let [low, high, spacing] = [Infinity, -Infinity, Infinity];
 	for (const { steps, count } of all) {
 		if (steps.length < 2) continue;
 		low = Math.min(low, steps[0]);
@@ -200,19 +189,13 @@ export function smoothingUnit(all) {
 	return Math.max(Number.isFinite(spacing) ? spacing : 1, (high - low) / 1000, 1e-9) || 1;
 }
 
-const MOST_PIECES = 20;
-
 /** Points, which are given by step, as the stretches of rising steps in which they were recorded: lists of indices. */
 function piecesOf(steps, times) {
-	let orderly = true;
-	for (let i = 1; orderly && i < times.length; i += 1) orderly = times[i] >= times[i - 1];
-	if (orderly) return [];
-	const order = steps.map((_, i) => i).sort((a, b) => times[a] - times[b] || steps[a] - steps[b] || a - b);
-	const pieces = [[order[0]]];
-	for (const i of order.slice(1)) {
-		if (steps[i] < steps[pieces.at(-1).at(-1)]) pieces.push([]);
-		pieces.at(-1).push(i);
-	}
+	if (times.every((time, i) => i === 0 || time >= times[i - 1])) return [];
+	const byStep = (a, b) => steps[a] - steps[b] || a - b;
+	const order = steps.map((_, i) => i).sort((a, b) => times[a] - times[b] || byStep(a, b));
+	const pieces = [];
+	order.forEach((i, at) => (at && steps[i] >= steps[order[at - 1]] ? pieces.at(-1).push(i) : pieces.push([i])));
 	// So many are no resumed runs but points that were sent in no order at all: their steps are all there is.
 	if (pieces.length > MOST_PIECES) return [];
 	// A stretch that repeats no step does not replace anything: it only came late.
@@ -220,37 +203,27 @@ function piecesOf(steps, times) {
 	const replacing = [];
 	for (const piece of pieces) {
 		if (!replacing.length || piece.some((i) => seen.has(steps[i]))) replacing.push(piece);
-		else replacing[replacing.length - 1] = [...replacing.at(-1), ...piece].sort((a, b) => steps[a] - steps[b] || a - b);
+		else replacing.push([...replacing.pop(), ...piece].sort(byStep));
 		for (const i of piece) seen.add(steps[i]);
 	}
 	return replacing;
 }
 
-export function lower(list, x) {
-	let from = 0;
-	let to = list.length;
+/** Where `x` belongs in a rising list: before its equals, or `past` them. */
+export function lower(list, x, past = false) {
+	let [from, to] = [0, list.length];
 	while (from < to) {
 		const middle = (from + to) >> 1;
-		if (list[middle] < x) from = middle + 1;
+		if (list[middle] < x || (past && list[middle] === x)) from = middle + 1;
 		else to = middle;
 	}
 	return from;
 }
 
-export function upper(list, x) {
-	let from = 0;
-	let to = list.length;
-	while (from < to) {
-		const middle = (from + to) >> 1;
-		if (list[middle] <= x) from = middle + 1;
-		else to = middle;
-	}
-	return from;
-}
+export const upper = (list, x) => lower(list, x, true);
 
 export function nearest(list, x) {
 	const i = lower(list, x);
-	if (i === 0) return list.length ? 0 : -1;
-	if (i === list.length) return i - 1;
-	return x - list[i - 1] <= list[i] - x ? i - 1 : i;
+	if (i > 0 && (i === list.length || x - list[i - 1] <= list[i] - x)) return i - 1;
+	return list.length ? i : -1;
 }
