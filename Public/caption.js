@@ -2,6 +2,7 @@
 
 import * as format from "./format.js";
 import { windowOf } from "./paint.js";
+import { known } from "./series.js";
 
 /** The line below a chart of these lines (`{name, series}`), of which `traces` are drawn on the scene `at`. */
 export function caption(lines, look, traces, at) {
@@ -9,7 +10,8 @@ export function caption(lines, look, traces, at) {
 	if (!held.length) return lines.length ? "loading" : "no points yet";
 	const log = look.log && (({ series }) => count(series.values, (v) => v <= 0));
 	const [low, high] = at.range.y;
-	const beyond = (trace) => count(trace.raw, (v) => v > high || (v < low && !(look.log && v <= 0)), ...inside(trace, at.range.x));
+	const beyond = (trace) => known(trace.series, "beyond", () =>
+		count(trace.raw, (v) => v > high || (v < low && !(look.log && v <= 0)), ...inside(trace, at.range.x)), at.key);
 	return [exactness(held, traces, look, at),
 		...[...notFinite(held), ...resumed(held), log && left(sum(held, log), "not above 0, left out"),
 			look.logx && left(sum(traces, ({ x }) => count(x, (v) => v <= 0)), "at x = 0 or less, left out"),

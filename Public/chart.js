@@ -1,5 +1,5 @@
-// The line chart: stacked canvases, the grid below, the plot (bands, lines) on it and the overlay (crosshair, dots, pins,
-// zoom box) on top, so that following the pointer never redraws a curve. What is drawn is in paint.js and overlay.js,
+// The line chart: stacked canvases, the grid below, on it the plot (bands, lines), the front (the lit line) and the overlay
+// (crosshair, dots, pins, zoom box), so that following the pointer never redraws a curve. What is drawn is in paint.js and overlay.js,
 // what the pointer and keys do in pointer.js, and what a card offers beside its curves in cardmenu.js.
 //
 // For tests and for readers of the page: the card carries data-key, data-points (points of all its lines), data-runs and
@@ -15,11 +15,13 @@ import { clip, FONT, isShown, paintGrid, paintLine, paintUnder, windowOf } from 
 import { colour } from "./palette.js";
 import { followPointer } from "./pointer.js";
 import { linearTicks, logTicks, padded, quantile, scale, stepTicks, timeTicks } from "./scale.js";
-import { along, lower, nearest, smoothingUnit } from "./series.js";
+import { along, known, lower, nearest, smoothingUnit } from "./series.js";
 import { hideTip } from "./tip.js";
 
 const FRAME = 100; // live data is drawn at most ten times a second
 const EASE = 120; // ms in which the range of y follows live data
+const MANY = 8; // lines beyond which they are thin
+const HASTE = 250; // ms: who changes the look again within them sees thin lines, which a browser draws much faster
 const KEPT = 0.02; // a range of y that is right within this share of its height stays
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -29,7 +31,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
  */
 export class LineChart {
 	constructor(key, title, host) {
-		Object.assign(this, { key, title, host, lines: [], look: null, visible: false, timer: 0, drawnAt: -Infinity });
+		Object.assign(this, { key, title, host, lines: [], look: null, visible: false, timer: 0, drawnAt: -Infinity, lookedAt: -Infinity });
 		this.details = new Map(); // finer curves for the zoomed range, by run
 		this.pointer = null; // {x, y} in pixels, over this card
 		this.linked = null; // {x, id}: what another card, or the table, points at
@@ -48,12 +50,12 @@ export class LineChart {
 		const title = format.visible(this.title);
 		const differs = "This chart differs from the others";
 		const mini = (text, action, label, more) => button("mini", text, action, { title: label, "aria-label": label, ...more });
-		[this.grid, this.plot] = ["grid", "plot"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
+		[this.grid, this.plot, this.front] = ["grid", "plot", "front"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
 		this.under = h("canvas"); // bands and raw curves, which smoothing leaves as they are
 		this.overlay = h("canvas", { class: "overlay", tabindex: "0", role: "img" });
 		this.ends = h("div", { class: "ends", "aria-hidden": "true" });
 		this.hint = h("p", { class: "gesture", role: "status" });
-		this.holder = h("div", { class: "canvases" }, this.grid, this.plot, this.ends, this.overlay, this.hint);
+		this.holder = h("div", { class: "canvases" }, this.grid, this.plot, this.front, this.ends, this.overlay, this.hint);
 		this.newest = h("span", { class: "newest" });
 		this.ownMark = h("i", { class: "own", role: "img", hidden: true, title: differs, "aria-label": differs });
 		this.fitButton = button("mini", "Fit", () => this.host.fit(this), { title: "Show all (double click, or 0)", hidden: true });
@@ -75,22 +77,26 @@ export class LineChart {
 
 	setLook(look) {
 		const before = this.look;
+		const moved = rangeText(before?.x) !== rangeText(look.x);
 		this.look = look;
-		if (rangeText(before?.x) !== rangeText(look.x)) {
+		if (moved) {
 			this.edge = null;
 			if (!look.x) this.details.clear();
 		}
 		if (before?.axis !== look.axis) this.details.clear();
 		this.logButton.setAttribute("aria-pressed", String(look.log));
 		this.ownMark.hidden = !look.own;
-		this.draw();
+		if (!before || (!moved && before.smooth === look.smooth)) return this.draw();
+		const now = performance.now();
+		this.draw({ quick: now - this.lookedAt < HASTE });
+		this.lookedAt = now;
 	}
 
 	refresh() {
 		if (!this.visible) return;
 		this.timer ||= setTimeout(() => {
 			this.timer = 0;
-			this.draw(!calm.matches);
+			this.draw({ ease: !calm.matches });
 		}, Math.max(0, this.drawnAt + FRAME - performance.now()));
 	}
 
@@ -145,7 +151,7 @@ export class LineChart {
 		const x = series.xs(axis, line.warp);
 		return {
 			line, series, x, y: series.smoothed(smooth, this.unit), raw: series.values, low: series.low, high: series.high,
-			rises: x.every((v, i) => i === 0 || v >= x[i - 1]), resumed: series.resumed.map((step) => x[lower(series.steps, step)]),
+			rises: axis === "step" || x.every((v, i) => i === 0 || v >= x[i - 1]), resumed: series.resumed.map((step) => x[lower(series.steps, step)]),
 			old: series.old.map((piece) => ({ x: along(piece, axis, series.times[0], line.warp), y: piece.values })),
 		};
 	}
@@ -182,7 +188,8 @@ export class LineChart {
 			const on = x[1] >= this.edge ? Math.max(0, this.end(traces) - this.edge) : 0;
 			return [logx && x[0] <= 0 ? Math.min(1, x[1] / 1000) : x[0] + on, x[1] + on];
 		}
-		let [low, high] = extent(traces.flatMap((trace) => [trace, ...trace.old].map((piece) => [piece.x])), logx);
+		let [low, high] = extent(traces.flatMap((trace) => [trace, ...trace.old])
+			.map(({ x, rises }) => [rises && !logx ? [x[0], x.at(-1)] : x]), logx);
 		if (low > high) return logx ? [1, 10] : [0, 1];
 		if (logx) return low < high ? [low, high] : [low / 2, high * 2];
 		// Steps count from 0: a curve that starts near it is shown from there, so that cards agree.
@@ -190,14 +197,14 @@ export class LineChart {
 		return low < high ? [low, high] : [low - 1, high + 1];
 	}
 
-	yRange(traces, x = this.xRange(traces)) {
+	yRange(traces, range = this.xRange(traces)) {
 		const { log, outliers } = this.look;
 		const all = [];
-		let [low, high] = extent(traces.flatMap((trace) => {
-			const { raw, y, old } = trace;
-			const part = windowOf(trace, x);
+		let [low, high] = extent(traces.flatMap(({ x, raw, low, high, y, old, series, rises }) => {
+			const part = windowOf({ x, rises }, range);
 			if (outliers) all.push(...raw.slice(...part).filter((v) => Number.isFinite(v) && !(log && v <= 0)));
-			return [trace.low ?? raw, trace.high ?? raw, y].map((list) => [list, ...part]).concat(old.map((piece) => [piece.y]));
+			const ends = () => extent([low ?? raw, high ?? raw].map((list) => [list, ...part]), log);
+			return [[known(series, "extent", ends, `${part} ${log}`)], [y, ...part], ...old.map((piece) => [piece.y])];
 		}), log);
 		if (all.length > 4) {
 			all.sort((a, b) => a - b);
@@ -217,7 +224,7 @@ export class LineChart {
 		const { from, start } = this.easing;
 		const share = (performance.now() - start + 16) / EASE;
 		if (share >= 1) this.easing = null;
-		else requestAnimationFrame(() => this.easing && this.draw(true));
+		else requestAnimationFrame(() => this.easing && this.draw({ ease }));
 		return target.map((v, i) => from[i] + (v - from[i]) * Math.min(1, share));
 	}
 
@@ -226,6 +233,8 @@ export class LineChart {
 		const { log, logx, axis } = this.look;
 		const range = this.ranges(traces);
 		range.y = this.settled(range.y, ease);
+		const key = [width, height, devicePixelRatio, range.x, range.y, log, logx, axis, colour("grid")].join(" ");
+		if (key === this.at?.key) return this.at;
 		const rows = Math.max(2, Math.round(height / 46));
 		const yTicks = (log ? logTicks : linearTicks)(...range.y, rows);
 		const context = this.plot.getContext("2d");
@@ -234,8 +243,7 @@ export class LineChart {
 		const area = { left: Math.ceil(Math.max(24, ...labels)) + 14, right: width - 12, top: 8, bottom: height - 24 };
 		const xTicks = this.xTicks(range.x, Math.max(2, Math.floor((area.right - area.left) / 84)));
 		return {
-			width, height, area, range, log, logx, yTicks, xTicks, path: () => new Path2D(),
-			key: [width, height, devicePixelRatio, area.left, range.x, range.y, log, logx, axis, colour("grid")].join(" "),
+			width, height, area, range, log, logx, yTicks, xTicks, key, path: () => new Path2D(),
 			sx: scale(range.x, [area.left, area.right], logx), sy: scale(range.y, [area.bottom, area.top], log),
 		};
 	}
@@ -270,41 +278,44 @@ export class LineChart {
 		return context;
 	}
 
-	/** Draws at once, but no more than once a frame. */
-	draw(ease = false) {
+	/** Draws at once, but no more than once a frame. `ease`: the range of y may follow gently; `quick`: it will change again. */
+	draw(how = {}) {
 		if (!this.width || !this.visible || !this.look) return;
-		if (this.frame) return (this.again = { ease: ease && this.again?.ease !== false });
+		if (this.frame) return (this.again = how);
 		this.frame = requestAnimationFrame(() => {
 			const { again } = this;
 			this.frame = this.again = null;
-			if (again) this.draw(again.ease);
+			if (again) this.draw(again);
 		});
+		clearTimeout(this.later);
+		if (how.quick) this.later = setTimeout(() => this.draw(), HASTE);
 		this.drawnAt = performance.now();
 		this.describe();
-		this.paint(ease);
+		this.paint(how);
 		setText(this.note, caption(this.lines, this.look, this.drawn, this.at));
 		this.host.described(this);
 		this.drawOverlay();
 	}
 
-	paint(ease) {
+	paint({ ease, quick }) {
 		this.drawn = this.traces();
+		const before = this.at?.key;
 		const at = (this.at = this.layout(this.drawn, ease));
+		const traces = this.inOrder();
+		at.quick = quick;
 		this.fitButton.hidden = !this.look.x && !this.look.y;
 		this.element.dataset.x = rangeText(at.range.x);
-		if (this.gridKey !== at.key) paintGrid(this.prepare(this.grid), at, colour);
-		this.gridKey = at.key;
-		const traces = this.inOrder();
+		if (before !== at.key) paintGrid(this.prepare(this.grid), at, colour);
 		const underKey = this.look.group ? NaN : [at.key, ...traces.map(({ line, series, y, raw }) =>
 			[line.id, line.slot, series.serial, series.version, y === raw])].join();
-		if (this.underKey !== underKey) this.clipped(this.under, (context) => {
-			for (const trace of traces) paintUnder(context, at, trace, colour);
-		});
+		if (this.underKey !== underKey) this.clipped(this.under, (context) => traces.forEach((trace) => paintUnder(context, at, trace, colour)));
 		this.underKey = underKey;
+		const usual = quick || traces.length > MANY ? "thin" : "";
 		this.clipped(this.plot, (context) => {
-			if (this.under.width) context.drawImage(this.under, 0, 0, this.width, this.height);
-			for (const trace of traces) paintLine(context, at, trace, colour, weightOf(trace.line));
+			context.drawImage(this.under, 0, 0, this.width, this.height);
+			for (const trace of traces) paintLine(context, at, trace, colour, weightOf(trace.line) || usual);
 		});
+		this.frontKey = null;
 		this.drawEnds();
 	}
 
@@ -388,8 +399,7 @@ export class LineChart {
 	}
 
 	destroy() {
-		clearTimeout(this.timer);
-		clearTimeout(this.hintTimer);
+		for (const timer of [this.timer, this.later, this.hintTimer]) clearTimeout(timer);
 		cancelAnimationFrame(this.frame);
 		this.observer.disconnect();
 		hideTip(this);

@@ -1,6 +1,6 @@
 // What follows the pointer on a chart: crosshair and dots, the lit line, pins, the zoom box.
 
-import { clip, disc, isShown, paintLine, paintUnder } from "./paint.js";
+import { disc, isShown, paintLine, paintUnder } from "./paint.js";
 import { colour } from "./palette.js";
 import { hideTip, showTip } from "./tip.js";
 
@@ -10,18 +10,7 @@ export function paintOverlay(chart) {
 	const { area, sx } = at;
 	const cursor = chart.box ? null : chart.cursor();
 	const hits = cursor === null ? [] : chart.hits(cursor);
-	const lit = chart.lit(hits);
-	chart.plot.classList.toggle("dim", lit !== null);
-	if (lit) {
-		context.save();
-		clip(context, at);
-		const base = chart.drawn.find(({ line }) => line.base && line.id !== lit.line.id);
-		for (const [trace, weight] of [[base, "dashed"], [lit, "lit"]]) {
-			if (trace) paintUnder(context, at, trace, colour);
-			if (trace) paintLine(context, at, trace, colour, weight);
-		}
-		context.restore();
-	}
+	paintFront(chart, chart.lit(hits));
 	const inside = (px) => px >= area.left - 1 && px <= area.right + 1;
 	chart.pins().forEach((x, i) => inside(sx(x)) && paintPin(context, at, Math.round(sx(x)) + 0.5, "AB"[i]));
 	if (chart.box) paintBox(context, chart);
@@ -31,6 +20,21 @@ export function paintOverlay(chart) {
 	hits.slice(0, 60).forEach((hit, rank) => paintDot(context, at, hit, rank === 0 && pointer !== null));
 	if (pointer) showTip(chart, hits);
 	else hideTip(chart);
+}
+
+/** The lit line, and the baseline beside it; drawn when they change and not with each movement. */
+function paintFront(chart, lit) {
+	const { at, front, drawn } = chart;
+	if (chart.frontKey === (lit?.line.id ?? "")) return;
+	chart.frontKey = lit?.line.id ?? "";
+	chart.plot.classList.toggle("dim", lit !== null);
+	const base = lit && drawn.find(({ line }) => line.base && line.id !== lit.line.id);
+	chart.clipped(front, (context) => {
+		for (const [trace, weight] of [[base, "dashed"], [lit, "lit"]]) {
+			if (trace) paintUnder(context, at, trace, colour);
+			if (trace) paintLine(context, at, trace, colour, weight);
+		}
+	});
 }
 
 function hairline(context, { area }, x, ink, alpha) {

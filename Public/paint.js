@@ -1,6 +1,6 @@
 // Drawing a chart: grid, bands, lines and marks, onto a canvas or anything that has its calls (see figure.js).
 //
-// A scene is `{area, range, sx, sy, xTicks, yTicks, logx, log, path, key}`; a trace is `{line, x, y, raw, low, high, runs,
+// A scene is `{area, range, sx, sy, xTicks, yTicks, logx, log, path, key, quick}`; a trace is `{line, x, y, raw, low, high, runs,
 // old, resumed, rises}` with `x` in units of the axis. Nothing here knows where the numbers came from.
 
 import { lower, upper } from "./series.js";
@@ -8,6 +8,7 @@ import { lower, upper } from "./series.js";
 export const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 const WIDTHS = { base: 3, lit: 2.5, pinned: 2.5 };
 const SAME = 0.25; // pixels of height that nobody sees
+const PIECE = 64; // points in one path: a browser takes much longer for one wide line than for its pieces
 
 export function clip(context, { area }) {
 	context.beginPath();
@@ -57,36 +58,42 @@ function dip(context, { line }, colour) {
 	context.lineWidth = 1;
 }
 
+/** What was made for the screen serves until the next drawing. */
+function kept(scene, trace, name, make) {
+	return scene.key ? (trace[name] ??= make()) : make();
+}
+
 /** What lies below a line and does not change with its smoothing: what was replaced, the band, the raw curve. */
 export function paintUnder(context, scene, trace, colour) {
 	const { x, y, raw, low, runs, old } = trace;
 	const [from, to] = windowOf(trace, scene.range.x);
+	const draw = (paths) => paths.forEach((path) => context.stroke(path));
 	dip(context, trace, colour);
 	context.globalAlpha = 0.25;
-	for (const piece of old) context.stroke(linePath(scene, piece.x, piece.y, 0, piece.x.length));
+	for (const piece of old) draw(linePaths(scene, piece.x, piece.y, 0, piece.x.length));
 	if (runs) paintSpread(context, scene, trace, from, to);
 	else if (low) {
 		// Without smoothing the band is the curve itself: every point lies in it. Its outline keeps a lone spike visible.
-		const path = bandPath(scene, trace, from, to);
+		const path = kept(scene, trace, "band", () => bandPath(scene, trace, from, to));
 		context.globalAlpha = y === raw ? 0.45 : 0.2;
 		context.fill(path);
 		context.globalAlpha *= 1.5;
 		context.stroke(path);
 	} else if (y !== raw) {
 		context.globalAlpha = 0.26;
-		context.stroke(linePath(scene, x, raw, from, to));
+		draw(linePaths(scene, x, raw, from, to));
 	}
 	context.globalAlpha = 1;
 }
 
-/** Line and marks of one trace; `weight` is the look: "", "pinned", "base", "lit" or "dashed". */
+/** Line and marks of one trace; `weight` is the look: "", "thin", "pinned", "base", "lit" or "dashed". */
 export function paintLine(context, scene, trace, colour, weight = "") {
 	const [from, to] = windowOf(trace, scene.range.x);
 	dip(context, trace, colour);
-	context.lineWidth = WIDTHS[weight] ?? 1.75;
+	if (weight !== "thin") context.lineWidth = WIDTHS[weight] ?? 1.75;
 	if (weight === "dashed") context.setLineDash([6, 4]);
-	// A path that was made for the screen serves until the next drawing.
-	context.stroke(scene.key ? (trace.path ??= linePath(scene, trace.x, trace.y, from, to)) : linePath(scene, trace.x, trace.y, from, to));
+	context.lineCap = weight === "dashed" ? "butt" : "round";
+	for (const path of kept(scene, trace, "paths", () => linePaths(scene, trace.x, trace.y, from, to))) context.stroke(path);
 	context.setLineDash([]);
 	paintMarks(context, scene, trace, from, to);
 	context.lineWidth = 1.5;
@@ -105,31 +112,45 @@ export function isShown(scene, x, y) {
 	return Number.isFinite(y) && Number.isFinite(x) && (!scene.log || y > 0) && (!scene.logx || x > 0);
 }
 
-function linePath(scene, x, y, from, to) {
-	const { sx, sy } = scene;
-	const path = scene.path();
-	let [pen, waits, left, height] = [false, false, 0, 0];
-	const before = (i) => waits && path.lineTo(sx(x[i - 1]), sy(y[i - 1]));
-	for (let i = from; i < to; i += 1) {
-		const shown = isShown(scene, x[i], y[i]);
-		const [px, py] = [sx(x[i]), sy(y[i])];
-		if (shown && pen && x[i] >= x[i - 1]) {
-			// Beside a point of the same height none is needed, unless the line leaves for another height there.
-			const rise = Math.abs(py - height);
-			if (px - left < 1 && rise < SAME) {
-				waits = true;
-				continue;
+/** Paths through the shown points; in haste, through about one for each pixel. */
+function linePaths(scene, x, y, from, to) {
+	const { sx, sy, quick, area } = scene;
+	const stride = quick ? Math.ceil((to - from) / (area.right - area.left)) : 1;
+	const paths = [];
+	let path = null;
+	let size = PIECE;
+	let pen = false; // whether the line goes on from the point before
+	let [left, height] = [0, 0]; // where the path ends
+	let [skipped, sideX, sideY] = [false, 0, 0]; // a point beside it of the same height, which only needs drawing if it was the last
+	const add = (px, py, moves) => {
+		if (size >= PIECE || moves) {
+			if (size >= PIECE) {
+				if (path && !moves) path.lineTo(px, py);
+				paths.push((path = scene.path()));
+				size = 0;
 			}
-			if (rise > 1) before(i);
-			path.lineTo(px, py);
-		} else {
-			before(i);
-			if (shown) path.moveTo(px, py); // a line never runs backwards
+			path.moveTo(px, py);
+		} else path.lineTo(px, py);
+		size += 1;
+		left = px;
+		height = py;
+		skipped = false;
+	};
+	for (let i = from; i < to; i += stride) {
+		const shown = isShown(scene, x[i], y[i]);
+		const px = shown ? sx(x[i]) : 0;
+		const py = shown ? sy(y[i]) : 0;
+		const goes = shown && pen && x[i] >= x[i - stride]; // a line never runs backwards
+		pen = shown;
+		if (goes && px - left < 1 && Math.abs(py - height) < SAME) {
+			[skipped, sideX, sideY] = [true, px, py];
+			continue;
 		}
-		[pen, waits, left, height] = [shown, false, px, py];
+		if (skipped && !(goes && Math.abs(py - height) < 1)) add(sideX, sideY, false);
+		if (shown) add(px, py, !goes);
 	}
-	before(to);
-	return path;
+	if (skipped) add(sideX, sideY, false);
+	return paths;
 }
 
 /** Of a group: fainter where fewer runs are left. */
@@ -166,8 +187,15 @@ function bandPath(scene, { x, low, high }, from, to) {
  * Lone points as discs; where values stop or begin again to be numbers, a triangle at the last height of one; points
  * beyond the range of y as carets at its edge.
  */
-function paintMarks(context, scene, { x, y, raw }, from, to) {
+function paintMarks(context, scene, { x, y, raw, series }, from, to) {
 	const { sx, sy, area, range } = scene;
+	const key = `${scene.key} ${series.version}`;
+	if (series.plain === key) return; // there were none, and smoothing makes none
+	let plain = true;
+	const mark = (shape) => {
+		context.fill(shape);
+		plain = false;
+	};
 	const odd = (v) => v !== undefined && !Number.isFinite(v);
 	let height = area.bottom - 6;
 	let caret = -Infinity;
@@ -175,18 +203,19 @@ function paintMarks(context, scene, { x, y, raw }, from, to) {
 		const v = raw[i];
 		if (!isShown(scene, x[i], v)) {
 			if (odd(v) && Number.isFinite(x[i]) && !(odd(raw[i - 1]) && odd(raw[i + 1]))) {
-				context.fill(triangle(scene, sx(x[i]), Math.min(area.bottom - 5, Math.max(area.top + 5, height)), v !== -Infinity));
+				mark(triangle(scene, sx(x[i]), Math.min(area.bottom - 5, Math.max(area.top + 5, height)), v !== -Infinity));
 			}
 			continue;
 		}
 		height = sy(y[i]);
-		if (!isShown(scene, x[i - 1], y[i - 1]) && !isShown(scene, x[i + 1], y[i + 1])) context.fill(disc(scene, sx(x[i]), height, 4));
+		if (!isShown(scene, x[i - 1], y[i - 1]) && !isShown(scene, x[i + 1], y[i + 1])) mark(disc(scene, sx(x[i]), height, 4));
 		if (v <= range.y[1] && v >= range.y[0]) continue;
 		const px = sx(x[i]);
 		if (px - caret <= 7 || px < area.left || px > area.right) continue;
 		caret = px;
-		context.fill(triangle(scene, px, v > range.y[1] ? area.top + 1 : area.bottom - 3, v > range.y[1], 3));
+		mark(triangle(scene, px, v > range.y[1] ? area.top + 1 : area.bottom - 3, v > range.y[1], 3));
 	}
+	if (plain && scene.key) series.plain = key;
 }
 
 export function disc({ path }, x, y, radius) {

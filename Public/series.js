@@ -125,6 +125,11 @@ export class Series {
 	}
 }
 
+/** What a series has cached; of a group, which is made anew each time, what `make` gives. */
+export function known(series, name, make, key) {
+	return series.cached ? series.cached(name, make, key) : make();
+}
+
 export function along({ steps, times }, axis, start, warp) {
 	if (axis === "step") return steps;
 	if (axis === "time") return times;

@@ -9,6 +9,7 @@ import { button, empty, h, put, settled, setText } from "../dom.js";
 import { filter, isQuery, isWhole } from "../filter.js";
 import * as format from "../format.js";
 import { Grid } from "../grid.js";
+import { LOOK } from "../look.js";
 import { openMenu } from "../menu.js";
 import { progressBar } from "../parts.js";
 import { beginning, choose, colourOf, holds, jobOf, link, listen, state, stateOf, takeRun, tell,
@@ -339,7 +340,7 @@ export function mount(root) {
 		listen("reset", () => answer && query()),
 		listen("view", (changed) => {
 			if (changed.includes("filter")) followFilter();
-			show();
+			if (changed.some((name) => name === "base" || !(name in LOOK))) show();
 		}),
 		listen("pointed-at-run", (id) => grid.light(id)),
 	];

@@ -626,6 +626,7 @@ def test_every_choice_can_be_undone_and_the_address_reproduces_the_view(server, 
         page.keyboard.press(key)
     drag(page, (0.4, 0.5), (0.7, 0.52))
     page.mouse.move(5, 5)
+    page.wait_for_timeout(400)  # in haste lines are thin
     zoomed = page.evaluate("location.hash")
     shown = picture(page)
     for _ in range(4):
@@ -802,6 +803,7 @@ def test_who_looks_at_the_end_follows_it_and_others_are_left_alone(server, open_
     run = record(server, "followed", {"loss": fall(200)}, status="RUNNING")
     page = open_page("#/runs?smooth=0&x=100~199")
     ready(page)
+    wait_for_points(page, "loss", 199)
     log(server, run, {"loss": [(step, 0.5) for step in range(200, 230)]})
     until(lambda: seen(page) == [130, 229], f"not followed: {seen(page)}")
     page.goto(f"{server.url}/#/runs?smooth=0&x=50~100")
