@@ -8,7 +8,7 @@ import { controls } from "./controls.js";
 import { empty, h, setText, throttled } from "./dom.js";
 import { curvePath } from "./figure.js";
 import { followKeys } from "./keys.js";
-import { fromJSON, isBase, LOOK, lookOf, rangeText, tail, withCard } from "./look.js";
+import { fromJSON, isBase, LOOK, lookOf, rangeText, tail, toJSON, withCard } from "./look.js";
 import { lower, Series, upper } from "./series.js";
 import { choose, colourOf, holds, jobOf, keep, listen, recall, state, stateOf, tell } from "./store.js";
 import { showStrip } from "./strip.js";
@@ -20,7 +20,7 @@ const CACHED = 40; // finer curves that a card keeps for ranges seen before
 const FIRST = ["train", "val", "test", ""];
 const FIRST_KEYS = ["loss", "accuracy", "lr", "grad_norm", "update_ratio", "param_norm"];
 const TOP = "\u0000top";
-const CARDS = ["charts", "facet", "top", "axis", "base", "pins"]; // choices that change which cards there are, or their lines
+const CARDS = ["charts", "facet", "top", "order", "axis", "base", "pins"]; // choices that change cards or lines
 
 export class Board {
 	constructor({ folded = () => false, emptyText = "" } = {}) {
@@ -72,13 +72,12 @@ export class Board {
 		return new Set(this.runs.flatMap((run) => [...run.metrics.keys()]));
 	}
 
-	/** Shows these runs: adds the cards that they need, takes away those that nobody has. */
 	setRuns(runs) {
 		this.runs = runs;
 		const ids = runs.map((run) => run.id);
 		for (const run of runs.toReversed()) colourOf(run.id, ids);
 		const keys = this.keys();
-		const wanted = this.plan([...keys].filter(finder(state.view.charts)).sort(byKey));
+		const wanted = this.plan(reordered([...keys].filter(finder(state.view.charts)).sort(byKey), fromJSON(state.view.order, [])));
 		this.each((card, id) => {
 			if (!wanted.has(id)) this.drop(card);
 		});
@@ -168,7 +167,6 @@ export class Board {
 		}
 	}
 
-	/** The charts of the same key: with a facet, several. */
 	siblings({ key }) {
 		return state.view.facet ? this.charts().filter((chart) => chart.key === key) : [];
 	}
@@ -201,7 +199,6 @@ export class Board {
 	async fetchSome(card, ids) {
 		const { fetched, wanted } = card;
 		for (const id of ids) wanted.set(id, []);
-		// When the server is gone the banner says so; a reset fetches again when it is back.
 		const curves = await readCurves(card.key, ids).catch(() => []);
 		for (const curve of curves) {
 			const series = new Series(curve);
@@ -210,7 +207,7 @@ export class Board {
 		}
 		for (const id of ids) {
 			wanted.delete(id);
-			// What could not be had is asked for again when a point of it comes, or after a reset, and not at once.
+			// Asked for again when a point of it comes, or after a reset.
 			if (!fetched.has(id)) card.absent.add(id);
 		}
 		card.print = null;
@@ -273,7 +270,7 @@ export class Board {
 		for (const chart of touched) chart.refresh();
 	}
 
-	/** Reads finer what is zoomed into, or drawn large; until it comes, the coarse curve is drawn stretched. */
+	/** Reads finer what is zoomed into, or drawn large; until it comes, and if it does not, the coarse curve is drawn. */
 	async refine(card) {
 		card.abort?.abort();
 		const { chart, finer, key } = card;
@@ -293,7 +290,6 @@ export class Board {
 			}
 			const path = curvePath(id, key, query);
 			const known = !live && finer.get(path);
-			// The coarse curve stays when there is no answer.
 			const answer = known ? null : await api.get(path, signal).catch(() => null);
 			if (signal.aborted || !(known || answer?.steps.length)) return;
 			const made = known || new Series(answer);
@@ -306,7 +302,7 @@ export class Board {
 
 	// --- the x axis, when it is a curve itself
 
-	/** What makes a step of a run into what the axis measures; null for steps and times, and until it is known. */
+	/** What makes a step of a run into what the axis measures; null for steps and times, or not yet known. */
 	warpOf({ id, params }) {
 		if (state.view.axis === "examples" && !this.along.has(id)) {
 			const batch = Number(params["train.batch_size"]) * (Number(params["train.accumulate"]) || 1);
@@ -404,6 +400,40 @@ export class Board {
 		next.toggleBig();
 	}
 
+	/** Puts a chart at a place, from 0, among those of its section. */
+	move({ key, element }, place) {
+		const keys = this.neighbours(element).map((chart) => chart.key).filter((other) => other !== key);
+		keys.splice(Math.max(0, place), 0, key);
+		choose({ order: toJSON([...fromJSON(state.view.order, []).filter((other) => !keys.includes(other)), ...new Set(keys)]) });
+	}
+
+	neighbours(element) {
+		return [...element.parentElement.children].map((e) => this.cards.get(e.dataset.card).chart);
+	}
+
+	/** A card that is dragged by its title takes the place of the one that it is left on. */
+	drag(chart, { target: title, pointerId }) {
+		const charts = this.neighbours(chart.element);
+		let over = null;
+		const mark = (next) => {
+			over?.element.classList.remove("drop");
+			over = next;
+			over?.element.classList.add("drop");
+		};
+		const move = ({ clientX, clientY }) => {
+			const card = document.elementFromPoint(clientX, clientY)?.closest(".chart");
+			mark(charts.find((other) => other.element === card && other !== chart) ?? null);
+		};
+		title.setPointerCapture(pointerId);
+		title.addEventListener("pointermove", move);
+		title.addEventListener("lostpointercapture", () => {
+			title.removeEventListener("pointermove", move);
+			const place = charts.indexOf(over);
+			mark(null);
+			if (place >= 0) this.move(chart, place);
+		}, { once: true });
+	}
+
 	/** After a chart was drawn: the values at the pins below the one that was used last. */
 	described(chart) {
 		if (!this.stripped?.visible) this.stripped = this.charts().find((other) => other.visible);
@@ -445,13 +475,12 @@ async function readCurves(key, ids) {
 	return (await api.get(`/curves?${query}`)).curves;
 }
 
-/** The curve that the x axis measures, if it does. */
 function alongKey() {
 	const { axis } = state.view;
 	return axis === "epoch" ? "epoch" : axis.startsWith("metric:") ? axis.slice(7) : "";
 }
 
-/** Where a curve that goes up in stairs comes to each of them: between those steps an epoch has gone by in part. */
+/** The points where stairs rise: between them an epoch has gone by in part. */
 function rises({ steps, values }) {
 	const first = values.map((_, i) => i).filter((i) => i === 0 || values[i] > values[i - 1]);
 	return first.length > 1 ? { steps: first.map((i) => steps[i]), values: first.map((i) => values[i]) } : { steps, values };
@@ -463,7 +492,7 @@ function between({ steps, values }, step) {
 	return values[i - 1] + ((values[i] - values[i - 1]) * (step - steps[i - 1])) / (steps[i] - steps[i - 1]);
 }
 
-/** Says which keys a search finds: as a regular expression when it is one, as words always. */
+/** Which keys a search finds: as a regular expression or as words. */
 export function finder(text) {
 	let expression = null;
 	try {
@@ -492,6 +521,12 @@ function natural(a, b) {
 
 function byGroup(a, b) {
 	return (b === TOP) - (a === TOP) || rank(FIRST, a) - rank(FIRST, b) || natural(a, b);
+}
+
+/** The same keys, of which those that are in `order` take each other's places. */
+export function reordered(keys, order) {
+	const moved = order.filter((key) => keys.includes(key));
+	return keys.map((key) => (order.includes(key) ? moved.shift() : key));
 }
 
 /** The order of curve names: training first, loss before accuracy, numbers by size. */

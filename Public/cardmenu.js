@@ -12,6 +12,8 @@ export function openCardMenu(board, chart, anchor, hit) {
 	const own = (name, text) => ({ text, checked: look[name], action: () => board.own(chart, { [name]: !look[name] }) });
 	const top = fromJSON(state.view.top, []);
 	const isTop = top.includes(key);
+	const charts = board.neighbours(chart.element);
+	const [place, last] = [charts.indexOf(chart), charts.length - 1];
 	const file = (text, kind, make) => ({ text, action: async () => save(await make(chart), `${title.replace(/[^\w.=-]+/g, "_")}.${kind}`) });
 	openMenu(anchor, `Chart ${title}`, [
 		...(hit ? runItems(chart, hit) : []),
@@ -22,7 +24,11 @@ export function openCardMenu(board, chart, anchor, hit) {
 		null,
 		{ text: isTop ? "Unpin from the top" : "Pin to the top",
 			action: () => choose({ top: toJSON(isTop ? top.filter((other) => other !== key) : [...top, key]) }) },
+		{ text: "Move back", disabled: place === 0, action: () => board.move(chart, place - 1) },
+		{ text: "Move on", disabled: place === last, action: () => board.move(chart, place + 1) },
 		{ text: chart.isBig ? "Leave the full window" : "Full window", action: () => chart.toggleBig() },
+		chart.lines.length > 1 && { text: "Compare the runs of this chart",
+			action: () => (location.hash = link("compare", null, { pick: new Set(chart.lines.map(({ id }) => id)) })) },
 		null,
 		{ text: "Copy as PNG", action: () => copyPicture(chart) }, file("Save PNG", "png", png), file("Save SVG", "svg", svg),
 		file("Save CSV of what is shown", "csv", csv), file("Save CSV of all points", "csv", allPoints),

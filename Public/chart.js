@@ -1,9 +1,6 @@
-// The line chart: stacked canvases, the grid below, on it the plot (bands, lines), the front (the lit line) and the overlay
-// (crosshair, dots, pins, zoom box), so that following the pointer never redraws a curve. What is drawn is in paint.js and overlay.js,
-// what the pointer and keys do in pointer.js, and what a card offers beside its curves in cardmenu.js.
-//
-// For tests and for readers of the page: the card carries data-key, data-points (points of all its lines), data-runs and
-// data-x (the range of x that is seen), and the overlay's label says the same in words.
+// The line chart: stacked canvases, so that following the pointer never redraws a curve: grid, plot (bands, lines), front (the
+// lit line), overlay (crosshair, dots, pins, zoom box). The card tells what it shows: data-key, data-points (of all its lines),
+// data-runs and data-x (the range that is seen); the overlay's label says it in words.
 
 import { caption } from "./caption.js";
 import { button, h, setText } from "./dom.js";
@@ -21,14 +18,11 @@ import { hideTip } from "./tip.js";
 const FRAME = 100; // live data is drawn at most ten times a second
 const EASE = 120; // ms in which the range of y follows live data
 const MANY = 8; // lines beyond which they are thin
-const HASTE = 250; // ms: who changes the look again within them sees thin lines, which a browser draws much faster
+const HASTE = 250; // ms: who changes the look again within them sees thin lines, which are drawn much faster
 const KEPT = 0.02; // a range of y that is right within this share of its height stays
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-/**
- * A card with one chart. `lines` is a list of `{id, name, slot, live, params, series, warp, newest()}`, `look` what
- * `lookOf` gives. `host` is told what the reader does: see the board.
- */
+/** A card with one chart: `setLines` with what `Board.update` makes, `setLook` with what `lookOf` gives. */
 export class LineChart {
 	constructor(key, title, host) {
 		Object.assign(this, { key, title, host, lines: [], look: null, visible: false, timer: 0, drawnAt: -Infinity, lookedAt: -Infinity });
@@ -65,7 +59,8 @@ export class LineChart {
 		this.strip = h("div", { class: "strip", hidden: true });
 		this.note = h("p", { class: "note" });
 		this.element = h("figure", { class: "card chart", "data-key": this.key, tabindex: "-1" },
-			h("figcaption", {}, h("h4", { title: this.title }, this.title), this.ownMark, this.newest,
+			h("figcaption", {}, h("h4", { title: this.title, pointerdown: (event) =>
+				event.button === 0 && event.pointerType !== "touch" && !this.isBig && this.host.drag(this, event) }, this.title), this.ownMark, this.newest,
 				this.fitButton, this.logButton, this.moreButton, this.bigButton), this.holder, this.strip, this.note);
 	}
 
@@ -118,7 +113,7 @@ export class LineChart {
 		this.host.refine(this.host.cardOf(this));
 	}
 
-	/** Says in a line over the chart, for three seconds, what a gesture would have done. */
+	/** Says in a line over the chart what a gesture would have done. */
 	say(text) {
 		setText(this.hint, text);
 		clearTimeout(this.hintTimer);
@@ -185,7 +180,7 @@ export class LineChart {
 		if (x) {
 			// Who looks at the right end follows it.
 			if (traces.length) this.edge ??= this.end(traces);
-			const on = x[1] >= this.edge ? Math.max(0, this.end(traces) - this.edge) : 0;
+			const on = x[1] >= this.edge ? Math.max(0, this.end(traces) - x[1]) : 0;
 			return [logx && x[0] <= 0 ? Math.min(1, x[1] / 1000) : x[0] + on, x[1] + on];
 		}
 		let [low, high] = extent(traces.flatMap((trace) => [trace, ...trace.old])
@@ -268,7 +263,7 @@ export class LineChart {
 
 	// --- drawing
 
-	/** Fits a canvas to its place and the screen's pixels; gives a context in CSS pixels, cleared. */
+	/** Clears a canvas, as large as its place; gives a context in CSS pixels. */
 	prepare(canvas) {
 		const size = [this.width, this.height].map((v) => Math.round(v * devicePixelRatio));
 		if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
@@ -278,7 +273,7 @@ export class LineChart {
 		return context;
 	}
 
-	/** Draws at once, but no more than once a frame. `ease`: the range of y may follow gently; `quick`: it will change again. */
+	/** Draws at once, but no more than once a frame; `ease`: y follows gently, `quick`: it will soon change again. */
 	draw(how = {}) {
 		if (!this.width || !this.visible || !this.look) return;
 		if (this.frame) return (this.again = how);
@@ -332,7 +327,7 @@ export class LineChart {
 		return this.drawn.toSorted((a, b) => rank(a) - rank(b));
 	}
 
-	/** The breathing dots at the ends of running curves; hollow when no point has come for three times the usual. */
+	/** The breathing dots at the ends of running curves, hollow when these are quiet. */
 	drawEnds() {
 		const { sx, sy, area } = this.at;
 		const inside = ([px, py]) => px >= area.left && px <= area.right + 1 && py >= area.top - 4 && py <= area.bottom + 4;
@@ -357,20 +352,20 @@ export class LineChart {
 		if (this.at && this.visible) paintOverlay(this);
 	}
 
-	/** What the crosshair is at, in units of x: under the pointer here, or where another card has it. */
+	/** What the crosshair is at, here or on another card, in units of x. */
 	cursor() {
 		return this.pointer && this.at ? this.at.sx.invert(this.pointer.x) : this.linked?.x ?? null;
 	}
 
-	/** The run that is lit: the one pointed at here or elsewhere, else the selected one, when this card shows it. */
-	lit(hits = null) {
-		const near = this.pointer && hits?.length && hits[0].distance < 28 ? hits[0].line.id : null;
+	/** The run that is lit: pointed at here or elsewhere, or selected. */
+	lit(hits) {
+		const near = this.pointer && hits.length && hits[0].distance < 28 ? hits[0].line.id : null;
 		const id = near ?? this.linked?.id ?? this.selected ?? null;
 		if (id === null || !this.drawn || this.drawn.length < 2) return null;
 		return this.drawn.find(({ line }) => line.id === id || line.members?.includes(id)) ?? null;
 	}
 
-	/** The nearest point of each run that has one about here, nearest in pixels first. */
+	/** The point of each run that has one about here, nearest in pixels first. */
 	hits(cursor, pointer = this.pointer) {
 		const { sx, sy } = this.at;
 		const here = sx(cursor);

@@ -1,7 +1,7 @@
 // Runs that agree in some params, as one line: its middle, and a band around it.
 //
-// The runs are aligned on a common grid, each between its own first and last point only, so that a short run neither
-// pulls the others down nor is continued; the band fades where fewer of them are left.
+// Each run counts between its own first and last point only, so that a short one neither pulls the others down nor is
+// continued; the band fades where fewer of them are left.
 
 import { tail } from "./look.js";
 import { quantile } from "./scale.js";
@@ -9,7 +9,6 @@ import { lower, nearest } from "./series.js";
 
 const GRID = 400;
 
-/** The runs of `lines` by their values of these params, in the order of the first of each: `[{name, lines}]`. */
 export function groupsOf(lines, params) {
 	const name = (line) => params.map((key) => `${tail(key)}=${line.params[key] ?? "–"}`).join(" ");
 	return [...Map.groupBy(lines, name)].map(([name, lines]) => ({ name, lines }));

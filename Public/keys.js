@@ -44,7 +44,7 @@ function chartOf(board) {
 }
 
 function baseline(board) {
-	const id = chartOf(board)?.lit()?.line.id ?? board.chosen ?? "";
+	const id = chartOf(board)?.lighted?.line.id ?? board.chosen ?? "";
 	choose({ base: isBase(state.view, id) ? "" : id.slice(0, 12) });
 }
 

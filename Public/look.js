@@ -18,6 +18,8 @@ export const LOOK = {
 	charts: "", // which curves: words or a regular expression
 	facet: "", // a param: one card for each of its values
 	across: "", // how many charts in a row; empty: as many as fit
+	plot: "", // what the comparison plots, as JSON: {metric, x, y}
+	order: "", // the keys of charts that were moved, in their order, as JSON
 	top: "", // the keys of the charts that are kept at the top, as JSON
 	cards: "", // what single cards chose: JSON, key -> {log, logx, smooth, outliers, x, y}
 };

@@ -10,7 +10,8 @@ export function paintOverlay(chart) {
 	const { area, sx } = at;
 	const cursor = chart.box ? null : chart.cursor();
 	const hits = cursor === null ? [] : chart.hits(cursor);
-	paintFront(chart, chart.lit(hits));
+	chart.lighted = chart.lit(hits);
+	paintFront(chart, chart.lighted);
 	const inside = (px) => px >= area.left - 1 && px <= area.right + 1;
 	chart.pins().forEach((x, i) => inside(sx(x)) && paintPin(context, at, Math.round(sx(x)) + 0.5, "AB"[i]));
 	if (chart.box) paintBox(context, chart);

@@ -1,7 +1,6 @@
 // Drawing a chart: grid, bands, lines and marks, onto a canvas or anything that has its calls (see figure.js).
 //
-// A scene is `{area, range, sx, sy, xTicks, yTicks, logx, log, path, key, quick}`; a trace is `{line, x, y, raw, low, high, runs,
-// old, resumed, rises}` with `x` in units of the axis. Nothing here knows where the numbers came from.
+// A scene is what `layout` makes, a trace what `traces` makes, in chart.js.
 
 import { lower, upper } from "./series.js";
 
@@ -58,12 +57,12 @@ function dip(context, { line }, colour) {
 	context.lineWidth = 1;
 }
 
-/** What was made for the screen serves until the next drawing. */
+/** A path for the screen serves until the next drawing. */
 function kept(scene, trace, name, make) {
 	return scene.key ? (trace[name] ??= make()) : make();
 }
 
-/** What lies below a line and does not change with its smoothing: what was replaced, the band, the raw curve. */
+/** What smoothing leaves as it is: what was replaced, the band, the raw curve. */
 export function paintUnder(context, scene, trace, colour) {
 	const { x, y, raw, low, runs, old } = trace;
 	const [from, to] = windowOf(trace, scene.range.x);

@@ -1,7 +1,7 @@
 // One curve of one run as the page holds it: what the server answered, plus the points that came live since.
 //
-// A run that went back (resumed from a checkpoint) has recorded some steps twice. What counts is what came last; what it
-// replaced is kept apart in `old`, to be drawn faintly, and `resumed` holds the steps where it went on.
+// A run that went back has recorded some steps twice. What counts is what came last; what it replaced is kept in `old`, and
+// `resumed` holds the steps where it went on.
 
 import { parse } from "./format.js";
 
@@ -46,10 +46,7 @@ export class Series {
 		this.last = this.steps.at(-1);
 	}
 
-	/**
-	 * Adds a live point; says whether anything changed. A point that an exact curve lacks further back marks it as
-	 * stale: it must be read again.
-	 */
+	/** Adds a live point; says whether anything changed. A point that is lacking further back marks the curve as stale. */
 	append({ step, timestamp, value }) {
 		const v = parse(value);
 		if (step <= this.last) {
@@ -99,7 +96,7 @@ export class Series {
 		return this.cached("smooth", () => smooth(this.values, weight, this.steps, unit), `${weight} ${unit}`);
 	}
 
-	/** The usual time between two of the newest points in ms, and their steps a second; NaN when there are too few. */
+	/** The time between two of the newest points in ms, and their steps a second; NaN when there are too few. */
 	get pace() {
 		const { steps, times } = this;
 		const from = Math.max(0, times.length - RECENT);
@@ -125,7 +122,7 @@ export class Series {
 	}
 }
 
-/** What a series has cached; of a group, which is made anew each time, what `make` gives. */
+/** What a series has cached; a group, made anew each time, caches nothing. */
 export function known(series, name, make, key) {
 	return series.cached ? series.cached(name, make, key) : make();
 }
@@ -194,7 +191,7 @@ export function smoothingUnit(all) {
 	return Math.max(Number.isFinite(spacing) ? spacing : 1, (high - low) / 1000, 1e-9) || 1;
 }
 
-/** Points, which are given by step, as the stretches of rising steps in which they were recorded: lists of indices. */
+/** Points, given by step, as the stretches of rising steps in which they were recorded: lists of indices. */
 function piecesOf(steps, times) {
 	if (times.every((time, i) => i === 0 || time >= times[i - 1])) return [];
 	const byStep = (a, b) => steps[a] - steps[b] || a - b;

@@ -6,6 +6,8 @@ import * as format from "./format.js";
 const ROWS = 5;
 const GAP = 16; // px from the pointer
 const ORDERS = { down: (a, b) => b.y - a.y, up: (a, b) => a.y - b.y, name: (a, b) => a.line.name.localeCompare(b.line.name) };
+const STEP = ["step", "after", "at"];
+const wide = () => (innerWidth < 560 ? 1 : 3); // how many of these have room
 let tip = null;
 let owner = null;
 
@@ -22,7 +24,7 @@ export function showTip(chart, hits) {
 	const row = (hit) => h("tr", { class: hit === hits[0] && hits.length > 1 && "first" },
 		h("td", {}, h("i", { class: `swatch c${hit.line.slot}` })), h("td", { class: "name" }, hit.line.name),
 		cells(chart, hit, smoothed, other).map((text) => h("td", { class: "n" }, text)));
-	const titles = [...(smoothed ? ["smooth"] : []), "value", ...(group ? ["runs"] : ["step", "after", "at"]), ...(other ? [other] : [])];
+	const titles = [...(smoothed ? ["smooth"] : []), "value", ...(group ? ["runs"] : STEP.slice(0, wide())), ...(other ? [other] : [])];
 	put(tip, h("table", {},
 		h("thead", {}, h("tr", {}, h("th"), h("th", {}, "run"), titles.map((text) => h("th", { class: "n" }, text)))),
 		h("tbody", {}, sorted.slice(0, ROWS).map(row))), more > 0 && h("p", {}, `${more} more`));
@@ -41,7 +43,7 @@ function cells(chart, { series, trace, i, x, y, raw, smoothed: is }, smoothed, o
 	return [
 		...(smoothed ? [is ? format.value(y) : ""] : []), format.value(raw, 6) + spread,
 		...(trace.runs ? [format.count(trace.runs[i])] : [format.count(series.steps[i]),
-			format.duration((series.times[i] - series.times[0]) / 1000), format.clock(series.times[i])]),
+			format.duration((series.times[i] - series.times[0]) / 1000), format.clock(series.times[i])].slice(0, wide())),
 		...(other ? [chart.xText(x).replace(/^\D+ (?=[\d−-])/, "")] : []),
 	];
 }

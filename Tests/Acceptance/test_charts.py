@@ -15,7 +15,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from test_dashboard import DESKTOP, HOSTILE, card, chromium, drawn, open_page, wait_for_points  # noqa: F401
+from test_dashboard import CONTRAST, DESKTOP, HOSTILE, PHONE, SHOTS, card, chromium, drawn, open_page, wait_for_points  # noqa: F401
 
 START = 1_700_000_000_000
 
@@ -243,6 +243,59 @@ def test_a_run_that_went_back_is_shown_once_and_never_zigzags(server, open_page)
     until(lambda: seen(page)[1] > 1000, "the time axis does not reach the second part")
 
 
+def test_canvases_have_the_pixels_of_the_screen(server, chromium):
+    record(server, "sharp", {"loss": fall(100)})
+    context = chromium.new_context(viewport=DESKTOP, device_scale_factor=2)
+    page = context.new_page()
+    page.goto(f"{server.url}/#/runs")
+    ready(page)
+    box = overlay(page).bounding_box()
+    for layer in ("grid", "plot", "overlay"):
+        size = card(page, "loss").locator(f"canvas.{layer}").evaluate("c => [c.width, c.height]")
+        assert size == pytest.approx([2 * box["width"], 2 * box["height"]], abs=1)
+    page.set_viewport_size({"width": 1800, "height": 900})
+    until(lambda: card(page, "loss").locator("canvas.plot").evaluate("c => c.width") == pytest.approx(2 * overlay(page).bounding_box()["width"], abs=1), "not resized")
+    context.close()
+
+
+def test_where_values_end_a_triangle_says_which_way(server, open_page):
+    for name, odd in (("up", math.inf), ("down", -math.inf)):
+        record(server, name, {name: [1 + 0.01 * i for i in range(20)] + [odd] * 3})
+    page = open_page("#/runs?smooth=0")
+    ready(page, "up", "down")
+    expect(note(page, "up")).to_contain_text("∞ at step 20")
+    expect(note(page, "down")).to_contain_text("−∞ at step 20")
+    # The rows of a triangle grow towards its base.
+    widths = """canvas => {
+      const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let right = 0;
+      for (let i = 3; i < data.length; i += 4) if (data[i] > 120) right = Math.max(right, ((i - 3) / 4) % width);
+      const rows = [];
+      for (let y = 0; y < height; y += 1) {
+        let n = 0;
+        for (let x = right - 9; x <= right; x += 1) n += data[(y * width + x) * 4 + 3] > 120;
+        if (n) rows.push(n);
+      }
+      return rows;
+    }"""
+    up, down = (card(page, key).locator("canvas.plot").evaluate(widths) for key in ("up", "down"))
+    assert up[0] < up[-1] and down[0] > down[-1]
+
+
+def test_the_range_of_y_moves_only_when_it_must(server, open_page):
+    run = record(server, "steady", {"loss": [1, 2] * 25}, status="RUNNING")
+    page = open_page("#/runs?smooth=0&x=0~100")
+    ready(page)
+    wait_for_points(page, "loss", 49)
+    grid = picture(page, layer="grid")
+    log(server, run, {"loss": [(50, 2.01)]})
+    wait_for_points(page, "loss", 50)
+    time.sleep(0.3)
+    assert picture(page, layer="grid") == grid  # less than a fiftieth of its height
+    log(server, run, {"loss": [(51, 4.0)]})
+    until(lambda: picture(page, layer="grid") != grid, "the range does not follow")
+
+
 # --- axes and controls
 
 
@@ -379,6 +432,33 @@ def test_curves_are_found_pinned_to_the_top_and_put_in_columns(server, open_page
     page.reload()
     ready(page, "train/loss")
     expect(card(page, "val/loss")).to_be_hidden()
+
+
+def test_cards_are_moved_by_mouse_and_by_menu(server, open_page):
+    record(server, "order", {key: fall(30) for key in ("val/a", "val/b", "val/c")})
+    page = open_page("#/runs")
+    ready(page, "val/a", "val/b", "val/c")
+    order = lambda: [c.get_attribute("data-key")[-1] for c in page.locator(".chart").all()]  # noqa: E731
+    assert order() == ["a", "b", "c"]
+    title = card(page, "val/a").locator("h4").bounding_box()
+    page.mouse.move(title["x"] + 10, title["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(*at(page, 0.5, 0.5, "val/c"), steps=5)
+    expect(card(page, "val/c")).to_have_class(re.compile("drop"))
+    page.mouse.up()
+    assert order() == ["b", "c", "a"]
+    page.keyboard.press("Control+z")
+    until(lambda: order() == ["a", "b", "c"], "not undone")
+    page.keyboard.press("Control+Shift+z")
+    until(lambda: order() == ["b", "c", "a"], "not redone")
+    page.reload()
+    ready(page, "val/a")
+    assert order() == ["b", "c", "a"]
+    menu(page, "val/a", "Move back")
+    assert order() == ["b", "a", "c"]
+    menu(page, "val/b", "Move on")
+    assert order() == ["a", "b", "c"]
+    assert page.locator(".drop").count() == 0
 
 
 # --- pointer
@@ -581,6 +661,15 @@ def test_the_menu_of_a_point(server, open_page):
     expect(page.locator(".run-head h1")).to_have_text("tried")
 
 
+def test_the_menu_compares_the_runs_of_a_chart(server, open_page):
+    for k in range(3):
+        record(server, f"run {k}", {"loss": fall(30), **({"other": fall(30)} if k else {})}, {"lr": k})
+    page = open_page("#/runs?smooth=0")
+    ready(page, "other")
+    menu(page, "other", "Compare the runs of this chart")
+    expect(page.locator(".sides thead a")).to_have_text(["run 2", "run 1"])
+
+
 def test_fingers_read_pin_and_pinch(server, open_page, chromium):
     record(server, "touched", {"loss": fall(500)})
     context = chromium.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -679,6 +768,69 @@ def test_full_window_help_and_the_palette(server, open_page):
     box.fill("run keyed")
     box.press("Enter")
     expect(page.locator(".run-head h1")).to_have_text("keyed")
+
+
+def test_the_other_keys(server, open_page):
+    runs = [record(server, f"run {k}", {"loss": [k + 1] * 50}) for k in range(2)]
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    page.keyboard.press("X")
+    assert choice(page, "logx") == "1" and seen(page)[0] == 1
+    page.mouse.move(*at(page, 0.5, 0.1))
+    expect(page.locator("tr.lit")).to_contain_text("run 1")
+    page.keyboard.press("b")
+    until(lambda: runs[1].startswith(choice(page, "base") or "?"), "no baseline")
+    expect(page.get_by_role("grid", name="Runs")).to_contain_text("baseline")
+    page.keyboard.press("b")
+    assert choice(page, "base") is None
+    overlay(page).focus()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Find a curve")).to_be_focused()
+    page.keyboard.type("lo")
+    assert choice(page, "charts") == "lo" and choice(page, "log") is None  # letters in a field are letters
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog", name="Find")).to_be_visible()
+    page.get_by_role("combobox", name="Find").press("ArrowDown")
+    expect(page.locator("[aria-selected=true][role=option]")).to_have_attribute("id", "found-1")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def test_a_chart_is_read_by_keyboard_alone(server, open_page):
+    record(server, "walked", {"loss": fall(100)})
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('canvas.overlay')"):
+            break
+    expect(overlay(page)).to_be_focused()
+    assert overlay(page).evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    page.keyboard.press("End")
+    assert int(cells(page)[3]) == 99
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+ArrowLeft")
+    assert choice(page, "pin") == "89"
+    page.keyboard.press("+")
+    until(lambda: seen(page)[1] - seen(page)[0] < 99, "plus does not zoom")
+    page.keyboard.press("Backspace")
+    until(lambda: seen(page) == [0, 99], "not back")
+    page.keyboard.press("Shift+Tab")
+    expect(card(page, "loss").get_by_role("button", name="in the full window")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".chart.big")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    more = card(page, "loss").get_by_role("button", name="More for loss")
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menu").locator("button").first).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_text("Copy curl line")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(more).to_be_focused()
 
 
 def test_a_run_keeps_its_colour(server, open_page):
@@ -825,6 +977,146 @@ def test_space_pauses_and_says_what_waits(server, open_page):
     page.keyboard.press("Space")
     until(lambda: seen(page)[1] == 90, "what waited is not drawn")
     expect(page.get_by_role("button", name="pause", exact=True)).to_be_visible()
+
+
+# --- numbers; the bounds leave room for whatever else the machine does meanwhile
+
+COST = """async (change) => {
+  const { state, choose } = await import("/store.js");
+  const canvas = document.querySelector("canvas.overlay");
+  const { left, top, width } = canvas.getBoundingClientRect();
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const costs = [];
+  for (let i = 0; i < 40; i += 1) {
+    await frame();
+    const began = performance.now();
+    if (change === "smooth") choose({ smooth: 0.3 + i / 100 });
+    else canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: left + 40 + ((width - 60) * i) / 40, clientY: top + 60, bubbles: true }));
+    let cost = performance.now() - began;
+    if (change === "hover") await new Promise((done) => requestAnimationFrame(() => {
+      const start = performance.now();
+      canvas.getContext("2d").getImageData(0, 0, 1, 1); // what waits to be painted is painted now
+      cost += performance.now() - start;
+      done();
+    }));
+    costs.push(cost);
+  }
+  return costs.sort((a, b) => a - b)[20];
+}"""
+
+
+def test_twenty_runs_in_six_charts_stay_quick(server, open_page):
+    keys = ["train/loss", "train/accuracy", "val/loss", "val/accuracy", "test/loss", "test/accuracy"]
+    wave = [math.sin(i * i) / 20 for i in range(1200)]
+    runs = [record(server, f"run {k}", {key: [k / 10 + 2 / (1 + i / 99) + v for i, v in enumerate(wave)] for key in keys}) for k in range(20)]
+    page = open_page(f"#/runs?show={'~'.join(runs)}", allow=["willReadFrequently"])
+    page.locator(".group").last.evaluate("element => (element.open = true)")
+    ready(page, *keys[:4])
+    expect(card(page, keys[3])).to_have_attribute("data-points", str(20 * 1200))
+    smooth, hover = page.evaluate(COST, "smooth"), page.evaluate(COST, "hover")
+    print(f"a step of the slider {smooth:.1f} ms, of the pointer {hover:.1f} ms")
+    assert smooth < 160 and hover < 80
+    until(lambda: picture(page, keys[0]), "no picture")
+
+
+def test_a_hundred_charts_cost_what_is_seen(server, open_page):
+    record(server, "many", {f"train/{i}": fall(200) for i in range(100)})
+    page = open_page("#/runs", prepare=lambda page: page.add_init_script("""
+      window.cleared = new Set();
+      const clear = CanvasRenderingContext2D.prototype.clearRect;
+      CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+        cleared.add(this.canvas.closest?.(".chart")?.dataset.key);
+        return clear.apply(this, box);
+      };"""))
+    ready(page, "train/0")
+    time.sleep(0.5)
+    page.evaluate("cleared.clear()")
+    page.keyboard.press("S")
+    page.mouse.move(*at(page, 0.5, 0.5, "train/0"))
+    time.sleep(0.4)
+    assert 2 <= page.evaluate("cleared.size") < 20
+    assert page.locator(".chart").count() == 100
+    print(f"a step of the slider over a hundred charts {page.evaluate(COST, 'smooth'):.1f} ms")
+
+
+def test_long_curves_are_ready_soon(server, open_page):
+    runs = [record(server, f"run {k}", {"loss": [k + v for v in fall(20_000, 0.0002)]}) for k in range(5)]
+    page = open_page(f"#/runs?show={'~'.join(runs)}")
+    page.wait_for_function("() => document.querySelector('.chart')?.dataset.points === '100000'")
+    page.reload(wait_until="commit")
+    began = time.monotonic()
+    page.wait_for_function("() => document.querySelector('.chart')?.dataset.points === '100000'", polling="raf")
+    wait = time.monotonic() - began
+    print(f"five curves of 20,000 points ready after {wait * 1000:.0f} ms")
+    assert wait < 5
+    expect(note(page)).to_contain_text("exact to the pixel, 100,000 points")
+
+
+# --- looks
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_opens_over_charts_is_readable(server, open_page, scheme, viewport):
+    for k in range(7):
+        name = f"run {k} with a name that is longer than any tooltip would like to give room to"
+        values = [2 * math.exp(-i / (60 + 20 * k)) + 0.08 * math.sin(i * i) + 0.1 * k for i in range(300)]
+        record(server, name, {"train/loss": values, "train/accuracy": [1 - v / 4 for v in values], "val/loss": values[::10]}, {"lr": 10**-k, "k": k % 3})
+    page = open_page("#/runs", viewport=viewport, scheme=scheme)
+    ready(page, "train/loss")
+    overlay(page, "train/loss").scroll_into_view_if_needed()
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    look = f"{scheme}{'-phone' if viewport is PHONE else ''}"
+
+    def shown(what):
+        page.wait_for_timeout(350)
+        page.screenshot(path=SHOTS / f"charts-{what}-{look}.png")
+        assert page.evaluate(CONTRAST) == [], what
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], what
+        for box in page.locator(".tip:visible, .menu:visible, dialog:visible").all():
+            box = box.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"], what
+
+    page.mouse.move(*at(page, 0.4, 0.4, "train/loss"))
+    shown("tip")
+    page.mouse.click(*at(page, 0.3, 0.3, "train/loss"))
+    page.mouse.click(*at(page, 0.7, 0.3, "train/loss"))
+    page.mouse.move(5, 5)
+    shown("pins")
+    page.mouse.click(*at(page, 0.5, 0.4, "train/loss"), button="right")
+    shown("menu")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    shown("groups")
+    page.get_by_role("menu").get_by_text("k", exact=True).click()
+    shown("grouped")
+    page.keyboard.press("?")
+    shown("keys")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    shown("find")
+    page.keyboard.press("Escape")
+    card(page, "train/loss").get_by_role("button", name="in the full window").click()
+    page.mouse.move(*at(page, 0.4, 0.4, "train/loss"))
+    shown("full")
+    page.keyboard.press("Escape")
+
+
+def test_nothing_moves_by_itself_where_that_is_not_wanted(server, chromium):
+    run = record(server, "calm", {"loss": fall(50)}, status="RUNNING")
+    context = chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(f"{server.url}/#/runs")
+    ready(page)
+    expect(card(page, "loss").locator(".end")).to_have_count(1)
+    assert page.evaluate("document.getAnimations().length") == 0
+    log(server, run, {"loss": [(50, 90.0)]})
+    wait_for_points(page, "loss", 50)
+    until(lambda: seen(page)[1] == 50, "not drawn")
+    first = picture(page, layer="grid")
+    time.sleep(0.4)
+    assert picture(page, layer="grid") == first  # the range of y jumped and did not glide
+    context.close()
 
 
 # --- safety
