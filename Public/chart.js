@@ -18,7 +18,7 @@ import { hideTip } from "./tip.js";
 const FRAME = 100; // live data is drawn at most ten times a second
 const EASE = 120; // ms in which the range of y follows live data
 const MANY = 8; // lines beyond which they are thin
-const HASTE = 250; // ms: who changes the look again within them sees thin lines, which are drawn much faster
+const HASTE = 250; // ms: who goes on changing the look within them sees thin lines, which are drawn much faster
 const KEPT = 0.02; // a range of y that is right within this share of its height stays
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -83,7 +83,8 @@ export class LineChart {
 		this.ownMark.hidden = !look.own;
 		if (!before || (!moved && before.smooth === look.smooth)) return this.draw();
 		const now = performance.now();
-		this.draw({ quick: now - this.lookedAt < HASTE });
+		this.haste = now - this.lookedAt < HASTE ? this.haste + 1 : 0;
+		this.draw({ quick: this.haste > 1 });
 		this.lookedAt = now;
 	}
 
