@@ -66,8 +66,6 @@ public final class Executor {
     self.memory = memory
     let nowhere = memory.pointer + plan.memory.floats
 
-    pool.reserve(scratch: plan.instructions.map(\.scratch).max() ?? 0)
-
     constants = Arena(floats: plan.constants.reduce(0) { $0 + $1.count })
     let addresses = Self.addresses(plan, memory, constants, parameters, gradients, buffers)
     func address(_ value: Int?) -> UnsafeMutablePointer<Float> { value.flatMap { addresses[$0] } ?? nowhere }
@@ -96,6 +94,7 @@ public final class Executor {
     }
     context = .allocate(capacity: 1)
     context.initialize(to: RunContext(kernels: kernels))
+    reserve(on: pool)
   }
 
   deinit {
@@ -123,9 +122,28 @@ public final class Executor {
   /// Carries the plan out on what the inputs hold: forward, and in a training plan backward; gradients are
   /// overwritten. `seed` and `step` key the random numbers of dropout.
   public func run(seed: UInt64, step: UInt64) {
+    prepare(seed: seed, step: step)
+    run()
+  }
+
+  /// Carries the plan out with the random numbers that were prepared.
+  public func run() { run(0..<commandCount, on: pool) }
+
+  /// Says what the random numbers of the next runs are keyed by.
+  public func prepare(seed: UInt64, step: UInt64) {
     context.pointee.seed = seed
     context.pointee.step = step
-    for index in 0..<commandCount { pool.run(commands + index, context) }
+  }
+
+  /// Carries out a segment of the plan with the threads of a pool, which `reserve` has seen. Segments are run in the
+  /// plan's order, each when the one before is done.
+  public func run(_ segment: Range<Int>, on pool: ThreadPool) {
+    for index in segment { pool.run(commands + index, context) }
+  }
+
+  /// Makes sure that a pool has the scratch that the plan needs; not while the pool is at work.
+  public func reserve(on pool: ThreadPool) {
+    pool.reserve(scratch: plan.instructions.map(\.scratch).max() ?? 0)
   }
 
   /// The loss of the last run as PyTorch gives it: a mean over examples or elements.

@@ -76,18 +76,22 @@ func submitJob(_ json: JSON, _ context: Context) throws -> JobRecord {
 
 /// Stores a checked job with its run and tells the workers.
 private func submit(_ spec: JobSpec, _ plan: JobPlan, _ context: Context) throws -> JobRecord {
+  let job = try context.store.createJob(newJob(spec, plan, tags: []))
+  context.scheduler.announce(job)
+  context.scheduler.wake()
+  return job
+}
+
+/// A checked job and its run as they are to be stored, the run with further tags.
+func newJob(_ spec: JobSpec, _ plan: JobPlan, tags: [KeyValue]) -> NewJob {
   let run = NewRun(
     uid: newRunID(), experimentID: 0, name: spec.name, status: .scheduled,
     params: spec.leaves.map { KeyValue($0.path, $0.value) },
     // A run's name is also a tag, which MLflow's clients search by.
-    tags: spec.tags.map { KeyValue($0.key, $0.value) } + [KeyValue(runNameTag, spec.name)])
-  let job = try context.store.createJob(
-    NewJob(
-      experiment: spec.experiment, run: run, spec: spec.encode().text, priority: Int64(spec.priority),
-      totalSteps: Int64(plan.totalSteps), createdAt: now()))
-  context.scheduler.announce(job)
-  context.scheduler.wake()
-  return job
+    tags: spec.tags.map { KeyValue($0.key, $0.value) } + [KeyValue(runNameTag, spec.name)] + tags)
+  return NewJob(
+    experiment: spec.experiment, run: run, spec: spec.encode().text, priority: Int64(spec.priority),
+    totalSteps: Int64(plan.totalSteps), createdAt: now())
 }
 
 /// A job as the API shows it; `progress` is that of the trainer when it is at work.
@@ -115,6 +119,10 @@ private func dryRun(_ spec: JobSpec, _ plan: JobPlan) -> JSON {
           "name": .string(layer.name), "output_shape": .array(layer.outputShape.map { JSON($0) }),
           "parameters": JSON(layer.parameters),
         ]
+      }),
+    "stages": .array(
+      plan.stages.map { stage in
+        ["layers": .array(stage.layers.map(JSON.string)), "parameters": JSON(stage.parameters)]
       }),
     "steps_per_epoch": JSON(plan.stepsPerEpoch), "total_steps": JSON(plan.totalSteps),
     "memory_bytes": JSON(plan.memoryBytes),

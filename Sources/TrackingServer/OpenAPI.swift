@@ -1,5 +1,6 @@
 import JSON
 import Training
+import Tuning
 
 /// The OpenAPI 3.1 description of the native API, made from the route table and the schemas below.
 func openAPIDocument(_ endpoints: [Endpoint], version: String) -> JSON {
@@ -111,6 +112,7 @@ private let number: JSON = [
   "oneOf": [["type": "number"], ["type": "string", "enum": ["NaN", "Infinity", "-Infinity"]]],
 ]
 private let numbers: JSON = ["type": "array", "items": reference("Number")]
+private let metricValues: JSON = ["type": "object", "additionalProperties": reference("Number")]
 private let integers: JSON = ["type": "array", "items": integer]
 
 private let schemas: JSONObject = [
@@ -127,6 +129,10 @@ private let schemas: JSONObject = [
     "layers": [
       "type": "array",
       "items": object(["name": text, "output_shape": integers, "parameters": integer]),
+    ],
+    "stages": [
+      "type": "array",
+      "items": object(["layers": ["type": "array", "items": text], "parameters": integer]),
     ],
     "steps_per_epoch": integer, "total_steps": integer, "memory_bytes": integer,
   ]),
@@ -191,6 +197,92 @@ private let schemas: JSONObject = [
     "tensors": ["type": "array", "items": object(["name": text, "dtype": text, "shape": integers])],
   ]),
   "WeightsList": list(of: "Weights", named: "weights"),
+  "SharpnessRequest": object(
+    [
+      "checkpoint": [
+        "type": ["string", "integer"], "default": "latest", "description": "A step, latest or best.",
+      ],
+      "epsilon": [
+        "type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 0.001,
+        "description": "Each parameter x may move by epsilon * (|x| + 1).",
+      ],
+      "steps": [
+        "type": "integer", "minimum": 1, "maximum": 100, "default": 10,
+        "description": "Steps of each ascent.",
+      ],
+      "starts": [
+        "type": "integer", "minimum": 1, "maximum": 20, "default": 3,
+        "description": "Ascents: one from the model itself, the others from random places of the box.",
+      ],
+      "limit": [
+        "type": "integer", "minimum": 1, "maximum": 100_000, "default": 2000,
+        "description": "Examples of the training part that the loss is the mean over, at most.",
+      ],
+      "seed": ["type": "integer", "minimum": 0],
+    ], required: []),
+  "Sharpness": object([
+    "run_id": text, "checkpoint": integer, "epsilon": number, "steps": integer, "starts": integer,
+    "examples": integer, "loss": reference("Number"), "max_loss": reference("Number"),
+    "sharpness": reference("Number"),
+  ]),
+  "EnsembleRequest": object(
+    [
+      "members": [
+        "type": "array", "minItems": 1, "maxItems": 100,
+        "description": "Models to average; checkpoint is a step, latest or best.",
+        "items": object(
+          ["run_id": text, "checkpoint": ["type": ["string", "integer"]]], required: ["run_id"]),
+      ],
+      "train": object(
+        [
+          "method": ["type": "string", "enum": .array(EnsembleMethod.allCases.map { .string($0.rawValue) })],
+          "members": ["type": "integer", "minimum": 2, "maximum": 100, "default": 5],
+          "base": reference("JobSpec"),
+        ], required: ["method", "base"]),
+      "split": [
+        "type": "string", "enum": ["train", "validation", "test"],
+        "description":
+          "The part, of the first member's data, to evaluate on; without it the validation and the test part.",
+      ],
+    ], required: []),
+  "Ensemble": object(
+    [
+      "id": integer, "state": ["type": "string", "enum": ["running", "finished", "failed", "cancelled"]],
+      "error": ["type": ["string", "null"]],
+      "method": [
+        "type": "string",
+        "enum": .array((["members"] + EnsembleMethod.allCases.map(\.rawValue)).map(JSON.string)),
+      ],
+      "split": ["type": ["string", "null"]], "created_at": milliseconds, "ended_at": milliseconds,
+      "members": [
+        "type": "array",
+        "items": object(
+          [
+            "run_id": text, "job_id": ["type": ["integer", "null"]], "state": ["type": ["string", "null"]],
+            "checkpoint": ["type": ["string", "integer"]], "step": integer, "metrics": metricValues,
+            "weighted_error": number, "vote": number, "fold": integer, "examples": integer,
+            "trained_on_validation_examples": integer, "trained_on_test_examples": integer,
+          ], required: ["run_id", "checkpoint", "metrics"]),
+      ],
+      "ensemble": [
+        "type": "object", "additionalProperties": reference("Number"),
+        "description":
+          "Metrics of the mean prediction: probabilities of classes or numbers averaged, with boosting weighted by votes; with folds each example predicted by the member that did not train on it.",
+      ],
+      "mean": metricValues, "standard_deviation": metricValues,
+      "squared_error": [
+        "type": "number",
+        "description":
+          "The mean squared error of the members: bias_squared + variance + noise. variance is how far members are from their mean, noise is estimated by the Gamma test, bias_squared is the rest.",
+      ],
+      "bias_squared": number, "variance": number, "noise": number,
+      "largest_weights": [
+        "type": "array", "items": object(["example": integer, "weight": number]),
+        "description": "The examples that boosting weighs most in the end.",
+      ],
+    ],
+    required: ["id", "state", "error", "method", "split", "created_at", "ended_at", "members", "ensemble"]),
+  "Ensembles": list(of: "Ensemble", named: "ensembles"),
   "PredictRequest": object(
     [
       "checkpoint": [

@@ -11,6 +11,7 @@ struct Context: Sendable {
   let library: DatasetLibrary
   let weights: WeightsLibrary
   let catalog: DatasetCatalog
+  let ensembles: EnsembleKeeper
 
   init(store: Store, threads: Int) throws {
     self.store = store
@@ -24,6 +25,8 @@ struct Context: Sendable {
     catalog = .builtin(with: library)
     scheduler = Scheduler(
       store: store, hub: hub, catalog: catalog, weights: weights, threads: threads, log: logLine)
+    ensembles = EnsembleKeeper(
+      store: store, scheduler: scheduler, catalog: catalog, weights: weights, log: logLine)
   }
 }
 
@@ -34,12 +37,12 @@ func allRoutes(_ context: Context, gauges: @escaping @Sendable () -> String) -> 
 
 /// The native API, which describes itself.
 func allEndpoints(_ context: Context, gauges: @escaping @Sendable () -> String) -> [Endpoint] {
-  let native =
-    jobEndpoints(context) + runEndpoints(context) + curveEndpoints(context) + checkpointEndpoints(context)
-    + datasetEndpoints(context) + weightsEndpoints(context) + predictEndpoints(context) + [
-      eventsEndpoint(context)
-    ]
-  return native + serviceEndpoints(native, gauges: gauges)
+  let native: [[Endpoint]] = [
+    jobEndpoints(context), runEndpoints(context), curveEndpoints(context), checkpointEndpoints(context),
+    datasetEndpoints(context), weightsEndpoints(context), predictEndpoints(context),
+    ensembleEndpoints(context), sharpnessEndpoints(context), [eventsEndpoint(context)],
+  ]
+  return native.flatMap { $0 } + serviceEndpoints(native.flatMap { $0 }, gauges: gauges)
 }
 
 /// Health, version, gauges, and the description of everything else.

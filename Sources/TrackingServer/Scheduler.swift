@@ -71,6 +71,14 @@ final class Scheduler: Sendable {
   /// Tells idle workers that there may be something to do.
   func wake() { state.update { $0.changes += 1 } }
 
+  /// A number that grows whenever a job may have begun or ended.
+  var changes: UInt64 { state.withLock { $0.changes } }
+
+  /// Waits until that number has grown or the time is over.
+  func waitForChange(after seen: UInt64, seconds: Double) {
+    _ = state.wait(seconds: seconds) { $0.changes != seen ? true : nil }
+  }
+
   /// How far a job is that trains right now.
   func progress(of job: Int64) -> JobProgress? { state.withLock { $0.active[job]?.progress } }
 

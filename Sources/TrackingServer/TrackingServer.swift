@@ -75,6 +75,7 @@ public final class TrackingServer: Sendable {
       self.context = context
       address = "http://\(shownHost):\(server.port)"
       try context.scheduler.start(workers: configuration.workers ?? coreCount)
+      context.ensembles.start()
       server.start()
     } catch {
       store.close()
@@ -84,6 +85,7 @@ public final class TrackingServer: Sendable {
 
   /// Stops taking work, checkpoints running jobs, drains requests, closes the store.
   public func stop() {
+    context.ensembles.stop()
     context.scheduler.stop()
     context.hub.close()
     http.stop(grace: 10)

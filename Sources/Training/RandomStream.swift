@@ -8,7 +8,7 @@ enum RandomPurpose: UInt32 {
   case dataset = 0x8000_0000
   case testSplit, validationSplit, order, initialization, bootstrap, augmentation, weightNoise, inputNoise
   case sampling = 0x8000_1000
-  case textShift
+  case textShift, sharpness
 }
 
 /// Random numbers of one purpose, each found by its place (step, element).

@@ -117,6 +117,11 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("train.early_stopping.patience", -1, says: "from 0"),
     WrongJob("train.early_stopping.wait", 1, says: "is not a field of early_stopping"),
     WrongJob("train.replicas", 33, says: "at most train.batch_size, which is 32"),
+    WrongJob("train.stages", 0, says: "from 1"),
+    WrongJob("train.micro_batches", 33, says: "at most train.batch_size, which is 32, got 33"),
+    WrongJob(
+      "train", ["replicas": 4, "micro_batches": 9], "train.micro_batches",
+      says: "at most train.batch_size / train.replicas, which is 8, got 9"),
     WrongJob("train.scale_lr_with_batch", ["base": 0], "train.scale_lr_with_batch.base", says: "from 1"),
     WrongJob("average", ["type": "swa", "start": 1.5], "average.start", says: "a fraction of all steps"),
     WrongJob("average", ["type": "snapshots"], "average.every", says: "cosine_restarts or cyclic"),
@@ -172,14 +177,14 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     let expected = """
       {"experiment":"Default","name":"iris","seed":0,"tags":{},"priority":0,\
       "dataset":{"name":"iris","validation":0.1,"test":0.0,"limit":null,"standardize":true,"shuffle":true,\
-      "bootstrap":false,"folds":null},"augment":[],\
+      "bootstrap":false,"folds":null,"split_seed":null,"boost_after":[]},"augment":[],\
       "model":{"layers":[{"type":"linear","out":3,"bias":true,"init":{"type":"default"},\
       "freeze":false,"unfreeze_at":null,"lr_scale":1.0}],"freeze":[],"init_from":null},\
       "loss":{"type":"cross_entropy","label_smoothing":0.0,"class_weights":null,"l1":0.0,"l2":0.0},\
       "optimizer":{"type":"adam","lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"amsgrad":false,"bias_correction":true,"eps_inside_sqrt":false,"decay_exempt":[]},\
       "schedule":{"type":"constant","warmup":0.0},\
       "train":{"epochs":10,"steps":null,"batch_size":32,"drop_last":false,\
-      "accumulate":1,"replicas":1,"scale_lr_with_batch":null,"clip_grad_norm":null,\
+      "accumulate":1,"replicas":1,"stages":1,"micro_batches":1,"scale_lr_with_batch":null,"clip_grad_norm":null,\
       "clip_grad_value":null,"early_stopping":null,"unfreeze_at":null,"threads":null,"log_every":1,"evaluate_every":{"epochs":1}},\
       "checkpoint":{"every_epochs":1,"every_steps":null,"keep_last":2,"keep_best":1,\
       "metric":"val/loss","mode":"min"},"average":null}

@@ -5,7 +5,7 @@
 struct Part: Sendable {
   let examples: Examples
   /// Rows in the table's own order.
-  let rows: [Int32]
+  var rows: [Int32]
   /// Where the last example of running text may begin.
   var lastStart: Int32 = 0
 
@@ -21,6 +21,7 @@ struct Split: Sendable {
 
   init(_ dataset: Dataset, _ spec: DatasetSpec, seed: UInt64) throws(SpecError) {
     let pool = dataset.pool
+    let cut = spec.splitSeed.map(UInt64.init) ?? seed
     if pool.tokens != nil {
       let text = try TextSplit(pool, spec)
       (train, validation, test) = (text.train, text.validation, text.test)
@@ -34,7 +35,7 @@ struct Split: Sendable {
       case .fraction(0): return nil
       case .fraction(let share):
         let wanted = max(1, Int((share * Double(count)).rounded()))
-        let chosen = Self.draw(min(wanted, left.count), of: left, pool, RandomStream(seed: seed, purpose))
+        let chosen = Self.draw(min(wanted, left.count), of: left, pool, RandomStream(seed: cut, purpose))
         let taken = Set(chosen)
         left.removeAll { taken.contains($0) }
         return chosen.isEmpty ? nil : Part(examples: pool, rows: chosen)
@@ -42,7 +43,7 @@ struct Split: Sendable {
     }
     test = take(spec.test, .testSplit)
     if let folds = spec.folds {
-      let chosen = Self.fold(spec.fold, of: folds, left, pool, RandomStream(seed: seed, .validationSplit))
+      let chosen = Self.fold(spec.fold, of: folds, left, pool, RandomStream(seed: cut, .validationSplit))
       guard !chosen.isEmpty else {
         throw SpecError(
           "dataset.folds", "must be at most the number of examples, \(left.count), got \(folds)")

@@ -15,6 +15,8 @@ public struct JobPlan: Sendable {
   public let layers: [LayerSummary]
   /// How many numbers are trained.
   public let parameters: Int
+  /// One row a stage of `train.stages`.
+  public let stages: [StageSummary]
   /// Updates in an epoch.
   public let stepsPerEpoch: Int
   /// Updates in the whole run.
@@ -25,7 +27,11 @@ public struct JobPlan: Sendable {
   let dataset: Dataset
   let split: Split
   let architecture: Architecture
+  /// Where the layers are cut.
+  let pipeline: Stages
   let programs: Programs
+  /// Sizes of the micro-batches that are in the stages at the same time, for each share of a batch that there is.
+  let inFlight: [[Int]]
   /// Examples of a full batch: `batch_size`, or the whole training part where that is smaller.
   let batchSize: Int
   /// Examples of a full update: `accumulate` batches, or the whole training part.
@@ -34,6 +40,9 @@ public struct JobPlan: Sendable {
   let training: [ParameterTraining]
   /// The tensors that do not begin as their initialization says: those of `model.init_from`.
   let initialTensors: [NamedTensor]
+
+  /// What `dataset.boost_after` asks for; nil also where a checkpoint is only put to use.
+  let boosting: Boosting?
 
   /// Gives the bytes of what a job begins from.
   public typealias CheckpointSource = @Sendable (InitFromSpec.Origin) throws -> [UInt8]
@@ -90,6 +99,14 @@ public struct JobPlan: Sendable {
     layers = architecture.summaries
     parameters = layers.reduce(0) { $0 + $1.parameters }
     guard parameters > 0 else { throw SpecError("model.layers", "have nothing to train") }
+    guard spec.train.stages <= layers.count else {
+      throw SpecError(
+        "train.stages",
+        "must be at most the number of the model's layers, which is \(layers.count), got \(spec.train.stages)"
+      )
+    }
+    pipeline = Stages(architecture, count: spec.train.stages)
+    stages = pipeline.summaries(layers)
 
     if let initFrom {
       initialTensors = try initFrom.chosen(
@@ -97,6 +114,8 @@ public struct JobPlan: Sendable {
     } else {
       initialTensors = []
     }
+
+    boosting = try checkpoints.map { source throws(SpecError) in try Boosting(spec, catalog, source) } ?? nil
 
     let train = spec.train
     batchSize = min(train.batchSize, split.train.count)
@@ -119,10 +138,12 @@ public struct JobPlan: Sendable {
     let hasShortUpdate = rest > 0 && !train.dropLast && totalSteps >= stepsPerEpoch
     let updates = [updateSize] + (hasShortUpdate ? [rest] : [])
     let size = batchSize
-    let batches = updates.flatMap { Self.shards(of: $0, batchSize: size, train) }
+    let shards = updates.flatMap { Shard.all(of: $0, batchSize: size, train) }
     programs = try Programs(
-      architecture, spec, dataset, split, batches: Set(batches), training, totalSteps: totalSteps)
-    memoryBytes = programs.memoryBytes(arenas: arenas)
+      architecture, spec, dataset, split, batches: Set(shards.flatMap(\.microBatches)), training,
+      totalSteps: totalSteps)
+    inFlight = train.stages > 1 ? shards.map(\.microBatches) : []
+    memoryBytes = programs.memoryBytes(arenas: arenas, inFlight: inFlight)
     guard memoryBytes <= memoryLimit else {
       throw SpecError(
         "train.batch_size",
@@ -147,22 +168,13 @@ public struct JobPlan: Sendable {
   private static func arenas(_ spec: JobSpec) -> Int {
     let averages = spec.average?.averages == true ? 1 : 0
     let best = spec.train.earlyStopping?.restoreBest == true ? 1 + averages : 0
-    let sums = spec.train.accumulate > 1 || spec.train.replicas > 1 ? 1 : 0
+    let sums = spec.train.hasParts ? 1 : 0
     let noise = spec.weightNoise > 0 ? 1 : 0
     return 2 + spec.optimizer.slots.count + averages + best + sums + noise
   }
 
-  /// The sizes in which the examples of an update are computed: batches, each cut into as even parts as there are
-  /// replicas.
-  func shards(of count: Int) -> [Int] { Self.shards(of: count, batchSize: batchSize, spec.train) }
-
-  private static func shards(of count: Int, batchSize: Int, _ train: TrainSpec) -> [Int] {
-    stride(from: 0, to: count, by: batchSize).flatMap { first in
-      let size = min(batchSize, count - first)
-      let parts = min(train.replicas, size)
-      return (0..<parts).map { size * ($0 + 1) / parts - size * $0 / parts }
-    }
-  }
+  /// How the examples of an update of `count` are computed.
+  func shards(of count: Int) -> [Shard] { Shard.all(of: count, batchSize: batchSize, spec.train) }
 
   /// One line for the run's log.
   var summary: String {

@@ -9,6 +9,25 @@ struct UpdateSizes {
   let before: [Double]
 }
 
+/// Some of an update's examples, computed together.
+struct MicroBatch: Sendable {
+  let rows: ArraySlice<Int32>
+  /// Counted through the update.
+  let number: Int
+  /// Its part of the update's examples.
+  let share: Double
+
+  init(rows: ArraySlice<Int32>, number: Int, of total: Int) {
+    (self.rows, self.number) = (rows, number)
+    share = Double(rows.count) / Double(total)
+  }
+
+  /// Adds its share of gradients to the update's sum, of which it is the first or a later part.
+  func add(_ gradients: Arena, to sums: Arena, _ range: Range<Int>, _ passes: FlatPasses) {
+    passes.combine(Float(share), gradients, number == 0 ? 0 : 1, to: sums, range)
+  }
+}
+
 /// Parameters, gradients and slots of one run, and what is done with them. Used by one thread.
 final class Network {
   private let plan: JobPlan
@@ -24,8 +43,14 @@ final class Network {
   private var optimizer: any Optimizer
   private let pool: ThreadPool
   private let kernels: KernelTable
-  /// Executors of the phase that training is in, by batch size.
-  private var training: [Int: Executor] = [:]
+  /// Executors of the phase that training is in, by batch size: one, or with a pipeline as many as are at work together.
+  private var training: [Int: [Executor]] = [:]
+  /// The stages' threads, where there are several; the passes of each, and where its gradients lie.
+  private let pipeline: Pipeline?
+  private let stagePasses: [FlatPasses]
+  private let stageRanges: [Range<Int>]
+  /// How the plans are cut into stages, by batch size; none where they cannot be.
+  private var segments: [Int: PlanSegments] = [:]
   private var phase: Int?
   private let evaluation: [Int: Executor]
   /// The executor of the last use of the model.
@@ -59,7 +84,7 @@ final class Network {
     let gradients = Arena(floats: layout.floats)
     let averages = plan.spec.average?.averages == true
     let restores = plan.spec.train.earlyStopping?.restoreBest == true
-    sums = arena(plan.spec.train.accumulate > 1 || plan.spec.train.replicas > 1)
+    sums = arena(plan.spec.train.hasParts)
     average = arena(averages)
     best = arena(restores)
     bestAverage = arena(restores && averages)
@@ -71,6 +96,8 @@ final class Network {
       augment.isEmpty
       ? nil : Augmenter(augment, shape: plan.architecture.inputShape, seed: plan.spec.seed)
     quiet = arena(plan.spec.weightNoise > 0)
+    let workers = min(plan.pipeline.count, plan.spec.train.microBatches > 1 ? threads : 1)
+    pipeline = workers > 1 ? try Pipeline(workers: workers, threads: threads) : nil
     let pool = ThreadPool(threads: threads)
     self.pool = pool
     let evaluated = average ?? parameters
@@ -79,6 +106,11 @@ final class Network {
         $0, parameters: evaluated, gradients: nil, buffers: buffers, pool: pool, kernels: kernels)
     }
     passes = FlatPasses(pool: pool, kernels: kernels)
+    stagePasses = pipeline?.pools.map { FlatPasses(pool: $0, kernels: kernels) } ?? []
+    let cuts = plan.pipeline.merged(into: workers).map {
+      $0 < layout.entries.count ? layout.entries[$0].offset : layout.floats
+    }
+    stageRanges = cuts.indices.map { cuts[$0]..<($0 + 1 < cuts.count ? cuts[$0 + 1] : layout.floats) }
     parameterPasses = ParameterPasses(layout, pool: pool, kernels: kernels)
     optimizer = plan.spec.optimizer.method
     groups = Array(Set(plan.training.map(\.group))).sorted {
@@ -118,27 +150,25 @@ final class Network {
   func forwardBackward(_ rows: ArraySlice<Int32>, step: Int) throws -> BatchResult {
     try enterPhase(of: step)
     let shards = plan.shards(of: rows.count)
-    let randomSteps = plan.spec.train.accumulate * plan.spec.train.replicas
+    let isSum = shards.reduce(0) { $0 + $1.microBatches.count } > 1
     var result = BatchResult(loss: 0, correct: 0, count: 0)
+    var number = 0
     try addNoise(step: step)
-    for (number, size) in shards.enumerated() {
-      guard let executor = training[size] else { continue }
-      let first = rows.startIndex + result.count
-      run(
-        executor, rows[first..<first + size], of: plan.split.train.examples,
-        step: step * randomSteps + number,
-        epoch: step / plan.stepsPerEpoch)
-      noteFired(executor, isFirst: number == 0)
-      keepFirstReplicasStatistics(number)
-      let share = Double(size) / Double(rows.count)
-      if shards.count > 1, let sums {
-        passes.combine(Float(share), gradients, number == 0 ? 0 : 1, to: sums, 0..<layout.floats)
+    for shard in shards {
+      let parts = shard.microBatches.map { size in
+        defer { number += 1 }
+        let first = rows.startIndex + result.count
+        result.count += size
+        return MicroBatch(rows: rows[first..<first + size], number: number, of: rows.count)
       }
-      result.loss += shards.count > 1 ? executor.loss * share : executor.loss
-      result.correct += executor.correct
-      result.count += size
+      compute(parts, step: step, isSum: isSum) { executor, part in
+        noteFired(executor, isFirst: part.number == 0)
+        result.loss += isSum ? executor.loss * part.share : executor.loss
+        result.correct += executor.correct
+      }
+      keepFirstReplicasStatistics(shard.replica)
     }
-    if shards.count > 1, let sums { gradients.copy(from: sums) }
+    if isSum, let sums { gradients.copy(from: sums) }
     if let quiet { parameters.copy(from: quiet) }
     let penalties = plan.spec.penalties
     if !penalties.isNone {
@@ -148,17 +178,66 @@ final class Network {
     return result
   }
 
+  /// Computes the parts of a shard, in a pipeline where there is one, and adds their gradients to `sums` where they
+  /// are a sum; `collect` sees the results of each part in their order.
+  private func compute(
+    _ parts: [MicroBatch], step: Int, isSum: Bool, collect: (Executor, MicroBatch) -> Void
+  ) {
+    func start(_ executor: Executor, _ part: MicroBatch) {
+      fill(executor, part.rows, of: plan.split.train.examples, epoch: step / plan.stepsPerEpoch)
+      executor.prepare(
+        seed: plan.spec.seed, step: UInt64(step * plan.spec.train.partsPerUpdate + part.number))
+    }
+    if let pipeline, parts.count > 1, let items = pipelineItems(parts, start) {
+      let (ranges, sums, gradients) = (stageRanges, sums, gradients)
+      pipeline.run(items) { [stagePasses] worker, item in
+        guard let sums else { return }
+        parts[item].add(gradients, to: sums, ranges[worker], stagePasses[worker])
+      }
+      for (item, part) in zip(items, parts) { collect(item.executor, part) }
+      return
+    }
+    for part in parts {
+      guard let executor = training[part.rows.count]?.first else { continue }
+      start(executor, part)
+      executor.run()
+      if isSum, let sums { part.add(gradients, to: sums, 0..<layout.floats, passes) }
+      collect(executor, part)
+    }
+  }
+
+  /// A started executor for each part; nil where a plan cannot be cut at the stages.
+  private func pipelineItems(_ parts: [MicroBatch], _ start: (Executor, MicroBatch) -> Void) -> [Pipeline
+    .Item]?
+  {
+    guard parts.allSatisfy({ segments[$0.rows.count] != nil }) else { return nil }
+    var free = training
+    return parts.compactMap { part in
+      let size = part.rows.count
+      guard let executor = free[size]?.popLast(), let segments = segments[size] else { return nil }
+      start(executor, part)
+      return Pipeline.Item(executor: executor, segments: segments)
+    }
+  }
+
   /// Makes the executors that a step needs, where other parameters are trained than before.
   private func enterPhase(of step: Int) throws {
     guard let phase = plan.programs.phases.last(where: { $0.start <= step }), phase.start != self.phase else {
       return
     }
     self.phase = phase.start
-    training = [:]
+    (training, segments) = ([:], [:])
     gradients.pointer.update(repeating: 0, count: layout.floats)
-    training = try phase.plans.mapValues {
-      try Executor(
-        $0, parameters: parameters, gradients: gradients, buffers: buffers, pool: pool, kernels: kernels)
+    let inFlight = pipeline == nil ? [] : plan.inFlight
+    for (size, program) in phase.plans {
+      training[size] = try (0..<Programs.copies(of: size, inFlight)).map { _ in
+        let executor = try Executor(
+          program, parameters: parameters, gradients: gradients, buffers: buffers, pool: pool,
+          kernels: kernels)
+        for pool in pipeline?.pools ?? [] { executor.reserve(on: pool) }
+        return executor
+      }
+      segments[size] = pipeline.flatMap { program.segments(plan.pipeline.merged(into: $0.pools.count)) }
     }
     parameterPasses.setGroups(
       plan.training.map { $0.firstStep <= phase.start ? groups.firstIndex(of: $0.group) : nil })
@@ -229,7 +308,8 @@ final class Network {
     var total = BatchResult(loss: 0, correct: 0, count: 0)
     for size in Programs.batches(of: part.count, plan.dataset.evaluationBatch) {
       guard let executor = evaluation[size] else { continue }
-      run(executor, part.rows[total.count..<total.count + size], of: part.examples, step: 0)
+      fill(executor, part.rows[total.count..<total.count + size], of: part.examples)
+      executor.run(seed: plan.spec.seed, step: 0)
       total.loss += executor.loss * Double(size)
       total.correct += executor.correct
       total.count += size
@@ -256,9 +336,9 @@ final class Network {
   }
 
   /// Running statistics are those of the first replica: the others' changes to them are undone.
-  private func keepFirstReplicasStatistics(_ shard: Int) {
+  private func keepFirstReplicasStatistics(_ replica: Int) {
     guard let firstStatistics else { return }
-    if shard % plan.spec.train.replicas == 0 {
+    if replica == 0 {
       firstStatistics.copy(from: buffers)
     } else {
       buffers.copy(from: firstStatistics)
@@ -279,9 +359,9 @@ final class Network {
     fired.map { units in Double(units.count { $0 == 0 }) / Double(max(1, units.count)) }
   }
 
-  /// `epoch` is nil in evaluation, where nothing is augmented.
-  private func run(
-    _ executor: Executor, _ rows: ArraySlice<Int32>, of examples: Examples, step: Int, epoch: Int? = nil
+  /// Fills an executor with examples; `epoch` is nil in evaluation, where nothing is augmented.
+  private func fill(
+    _ executor: Executor, _ rows: ArraySlice<Int32>, of examples: Examples, epoch: Int? = nil
   ) {
     if let augmenter, let epoch {
       filler.fill(rows, of: examples, features: executor.input, stride: executor.inputStride) {
@@ -293,7 +373,6 @@ final class Network {
     }
     filler.fillAnswers(
       rows, of: examples, labels: executor.labels, targets: executor.targets, stride: executor.targetStride)
-    executor.run(seed: plan.spec.seed, step: UInt64(step))
   }
 
   // MARK: Use
@@ -311,6 +390,25 @@ final class Network {
     return inputs.indices.map { index in
       (0..<width).map { executor.output[index * executor.outputStride + $0] }
     }
+  }
+
+  /// The model's outputs for a part, one example after the other, each as long as the model's output.
+  func outputs(of part: Part) throws -> [Float] {
+    let each = plan.dataset.predictionsEach
+    let width = plan.architecture.outputs / each
+    var outputs: [Float] = []
+    outputs.reserveCapacity(part.count * plan.architecture.outputs)
+    var first = 0
+    for size in Programs.batches(of: part.count, plan.dataset.evaluationBatch) {
+      let executor = try usingExecutor(batch: size)
+      fill(executor, part.rows[first..<first + size], of: part.examples)
+      executor.run(seed: plan.spec.seed, step: 0)
+      for row in 0..<size * each {
+        outputs += UnsafeBufferPointer(start: executor.output + row * executor.outputStride, count: width)
+      }
+      first += size
+    }
+    return outputs
   }
 
   /// The logits of the token that follows `tokens`, at most a context of them. What stands behind them is not seen by

@@ -5,8 +5,8 @@ import JSON
 
 /// A model in the state of a checkpoint. Used by one thread.
 public final class Predictor {
-  private let plan: JobPlan
-  private let network: Network
+  let plan: JobPlan
+  let network: Network
 
   /// Reads a checkpoint of the job. Throws when the job's data cannot be read or the checkpoint is not the job's.
   public init(spec: JobSpec, catalog: DatasetCatalog, checkpoint: [UInt8], threads: Int = 1) throws {

@@ -11,8 +11,10 @@ struct Programs: Sendable {
     /// By batch size.
     let plans: [Int: Plan]
 
-    /// Bytes of its plans.
-    var memoryBytes: Int { plans.values.reduce(0) { $0 + $1.memoryBytes } }
+    /// Bytes of its plans, when those of each size are there as often as a list of `inFlight` has it.
+    func memoryBytes(inFlight: [[Int]]) -> Int {
+      plans.reduce(0) { $0 + $1.value.memoryBytes * Programs.copies(of: $1.key, inFlight) }
+    }
   }
 
   /// The phases of training, of which most runs have one.
@@ -61,9 +63,22 @@ struct Programs: Sendable {
     try plan(architecture, spec, batch: batch, .evaluation) { _ in true }
   }
 
-  /// Bytes of `arenas` arenas of the layout and of what all plans need for themselves.
-  func memoryBytes(arenas: Int) -> Int {
-    let training = phases.map(\.memoryBytes).max() ?? 0
+  /// How many executors of a batch size are at work together: as many as any of the lists has, and at least one.
+  static func copies(of size: Int, _ inFlight: [[Int]]) -> Int {
+    inFlight.reduce(1) { copies, sizes in max(copies, sizes.count { $0 == size }) }
+  }
+
+  /// The plan of a model's loss and gradients on `batch` examples, where all of it trains.
+  static func forGradients(_ architecture: Architecture, _ spec: JobSpec, batch: Int) throws(SpecError)
+    -> Plan
+  {
+    try plan(architecture, spec, batch: batch, .training) { _ in true }
+  }
+
+  /// Bytes of `arenas` arenas of the layout and of what all plans need for themselves; the lists of `inFlight` are the
+  /// batch sizes that are computed at the same time.
+  func memoryBytes(arenas: Int, inFlight: [[Int]]) -> Int {
+    let training = phases.map { $0.memoryBytes(inFlight: inFlight) }.max() ?? 0
     return arenas * layout.bytes + buffers.bytes
       + evaluation.values.reduce(training) { $0 + $1.memoryBytes }
   }

@@ -79,7 +79,7 @@ private final class TrainingRun {
     self.recorder = recorder
     self.control = control
     curves = Curves(plan)
-    batches = Batches(plan)
+    batches = try Batches(plan)
     specText = spec.training.text
     let rate = spec.optimizer.learningRate * spec.train.rateScale
     if spec.schedule.plateau != nil { state.plateau = PlateauState(rate: rate) }
@@ -351,8 +351,8 @@ private struct Batches {
   var epoch = -1
   var rows: [Int32] = []
 
-  init(_ plan: JobPlan) {
-    order = EpochOrder(plan.split.train, shuffle: plan.spec.dataset.shuffle, seed: plan.spec.seed)
+  init(_ plan: JobPlan) throws {
+    order = EpochOrder(try plan.trainingPart(), shuffle: plan.spec.dataset.shuffle, seed: plan.spec.seed)
     batchSize = plan.updateSize
     stepsPerEpoch = plan.stepsPerEpoch
   }

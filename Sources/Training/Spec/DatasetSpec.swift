@@ -28,6 +28,11 @@ struct DatasetSpec: Sendable {
   let fold: Int
   /// Train on as many examples drawn with replacement.
   let bootstrap: Bool
+  /// The seed by which the parts are cut; the job's where there is none.
+  let splitSeed: Int?
+  /// Runs after which this one is the next member of a boosted ensemble: it trains on as many examples drawn with
+  /// replacement by the weights that those runs' models leave.
+  let boostAfter: [String]
   /// First n examples only.
   let limit: Int?
   /// Each feature to mean 0 and standard deviation 1 of the training part.
@@ -53,6 +58,14 @@ struct DatasetSpec: Sendable {
       throw fields.error("folds", must: "given where dataset.fold is")
     }
     bootstrap = try fields.bool("bootstrap", default: false)
+    splitSeed = try fields.integerOrNone("split_seed", 0...1 << 53)
+    boostAfter = try fields.names("boost_after", count: 100)
+    if !boostAfter.isEmpty, info.task != .classification {
+      throw fields.error("boost_after", must: "left out where there are no classes")
+    }
+    if !boostAfter.isEmpty, bootstrap {
+      throw fields.error("bootstrap", must: "false with dataset.boost_after")
+    }
     let validation =
       folds == nil ? try Self.part(fields, "validation", info, default: .fraction(0.1)) : .fraction(0)
     let fallback: PartSize =
@@ -72,6 +85,9 @@ struct DatasetSpec: Sendable {
     text = info.kind == .text ? try TextSpec(fields) : nil
     if text != nil, folds != nil { throw fields.error("folds", must: "left out for running text") }
     if text != nil, bootstrap { throw fields.error("bootstrap", must: "false for running text") }
+    if text != nil, !boostAfter.isEmpty {
+      throw fields.error("boost_after", must: "left out for running text")
+    }
     if text != nil, standardize { throw fields.error("standardize", must: "false for running text") }
     shuffle = try fields.bool("shuffle", default: true)
     try fields.finish("dataset")
@@ -82,6 +98,8 @@ struct DatasetSpec: Sendable {
       "name": .string(name), "validation": validation.encoded, "test": test.encoded,
       "limit": limit.map { JSON($0) } ?? .null, "standardize": .bool(standardize), "shuffle": .bool(shuffle),
       "bootstrap": .bool(bootstrap), "folds": folds.map { JSON($0) } ?? .null,
+      "split_seed": splitSeed.map { JSON($0) } ?? .null,
+      "boost_after": .array(boostAfter.map(JSON.string)),
     ]
     if folds != nil {
       object["validation"] = nil

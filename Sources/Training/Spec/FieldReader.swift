@@ -194,6 +194,18 @@ final class FieldReader {
     return texts.map(NamePattern.init)
   }
 
+  /// A list of at most `count` names; empty when there is none.
+  func names(_ name: String, count: Int) throws(SpecError) -> [String] {
+    notes?.note(
+      name, ["type": "array", "items": ["type": "string"], "maxItems": JSON(count)], default: [])
+    guard let value = value(name) else { return [] }
+    let texts = (value.arrayValue ?? []).compactMap(\.stringValue)
+    guard let list = value.arrayValue, texts.count == list.count, list.count <= count,
+      texts.allSatisfy({ (1...250).contains($0.count) })
+    else { throw error(name, must: "a list of at most \(count) names") }
+    return texts
+  }
+
   /// A list of some of the given words, each at most once; empty when there is none.
   func words(_ name: String, _ words: [String]) throws(SpecError) -> [String] {
     notes?.note(

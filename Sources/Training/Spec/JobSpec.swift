@@ -130,7 +130,9 @@ public struct JobSpec: Sendable {
     guard var object = encode().objectValue else { return .null }
     for label in ["experiment", "name", "tags", "priority"] { object[label] = nil }
     if var train = object["train"]?.objectValue {
+      // Who computes what changes no bit.
       train["threads"] = nil
+      train["stages"] = nil
       object["train"] = .object(train)
     }
     return .object(object)

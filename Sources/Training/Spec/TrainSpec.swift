@@ -32,6 +32,10 @@ struct TrainSpec: Sendable {
   let accumulate: Int
   /// Copies of the model that share a batch.
   let replicas: Int
+  /// Parts that the layers are dealt out to, one after the other, which work at the same time (pipeline).
+  let stages: Int
+  /// Parts that each replica's share of a batch goes through the stages in.
+  let microBatches: Int
   /// The learning rate is for updates of so many examples, and grows with their true number.
   let rateBase: Int?
   let clipGradNorm: Double?
@@ -62,6 +66,12 @@ struct TrainSpec: Sendable {
     guard replicas <= batchSize else {
       throw fields.error("replicas", must: "at most train.batch_size, which is \(batchSize)")
     }
+    stages = try fields.integer("stages", 1...ModelSpec.maxLayers, default: 1)
+    microBatches = try fields.integer("micro_batches", 1...4096, default: 1)
+    guard microBatches <= batchSize / replicas else {
+      let whole = replicas > 1 ? "train.batch_size / train.replicas" : "train.batch_size"
+      throw fields.error("micro_batches", must: "at most \(whole), which is \(batchSize / replicas)")
+    }
     rateBase = try fields.objectOrNone("scale_lr_with_batch").map { fields throws(SpecError) in
       let base = try fields.integer("base", 1...1_000_000_000, default: 256)
       try fields.finish("scale_lr_with_batch")
@@ -78,6 +88,12 @@ struct TrainSpec: Sendable {
     evaluateEvery = try Self.cadence(fields.object("evaluate_every"))
     try fields.finish("train")
   }
+
+  /// Whether an update's gradients are a sum over parts of its examples.
+  var hasParts: Bool { partsPerUpdate > 1 }
+
+  /// How many parts a full update's examples are computed in.
+  var partsPerUpdate: Int { accumulate * replicas * microBatches }
 
   /// What the learning rate is multiplied with for the size of an update (Goyal et al. 2017).
   var rateScale: Double { rateBase.map { Double(batchSize * accumulate) / Double($0) } ?? 1 }
@@ -107,7 +123,8 @@ struct TrainSpec: Sendable {
     }
     return [
       "epochs": epochs, "steps": steps, "batch_size": JSON(batchSize), "drop_last": .bool(dropLast),
-      "accumulate": JSON(accumulate), "replicas": JSON(replicas),
+      "accumulate": JSON(accumulate), "replicas": JSON(replicas), "stages": JSON(stages),
+      "micro_batches": JSON(microBatches),
       "scale_lr_with_batch": rateBase.map { ["base": JSON($0)] } ?? .null,
       "clip_grad_norm": clipGradNorm.map { .number($0) } ?? .null,
       "clip_grad_value": clipGradValue.map { .number($0) } ?? .null,
