@@ -41,7 +41,7 @@ export class LineChart {
 	}
 
 	build() {
-		const title = format.visible(this.title);
+		const { title } = this;
 		const differs = "This chart differs from the others";
 		const mini = (text, action, label, more) => button("mini", text, action, { title: label, "aria-label": label, ...more });
 		[this.grid, this.plot, this.front] = ["grid", "plot", "front"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
@@ -59,8 +59,8 @@ export class LineChart {
 		this.strip = h("div", { class: "strip", hidden: true });
 		this.note = h("p", { class: "note" });
 		this.element = h("figure", { class: "card chart", "data-key": this.key, tabindex: "-1" },
-			h("figcaption", {}, h("h4", { title: this.title, pointerdown: (event) =>
-				event.button === 0 && event.pointerType !== "touch" && !this.isBig && this.host.drag(this, event) }, this.title), this.ownMark, this.newest,
+			h("figcaption", {}, h("h4", { title, pointerdown: (event) =>
+				event.button === 0 && event.pointerType !== "touch" && !this.isBig && this.host.drag(this, event) }, title), this.ownMark, this.newest,
 				this.fitButton, this.logButton, this.moreButton, this.bigButton), this.holder, this.strip, this.note);
 	}
 

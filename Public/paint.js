@@ -120,35 +120,23 @@ function linePaths(scene, x, y, from, to) {
 	let size = PIECE;
 	let pen = false; // whether the line goes on from the point before
 	let [left, height] = [0, 0]; // where the path ends
-	let [skipped, sideX, sideY] = [false, 0, 0]; // a point beside it of the same height, which only needs drawing if it was the last
-	const add = (px, py, moves) => {
-		if (size >= PIECE || moves) {
-			if (size >= PIECE) {
-				if (path && !moves) path.lineTo(px, py);
-				paths.push((path = scene.path()));
-				size = 0;
-			}
-			path.moveTo(px, py);
-		} else path.lineTo(px, py);
-		size += 1;
-		left = px;
-		height = py;
-		skipped = false;
-	};
 	for (let i = from; i < to; i += stride) {
 		const shown = isShown(scene, x[i], y[i]);
 		const px = shown ? sx(x[i]) : 0;
 		const py = shown ? sy(y[i]) : 0;
 		const goes = shown && pen && x[i] >= x[i - stride]; // a line never runs backwards
 		pen = shown;
-		if (goes && px - left < 1 && Math.abs(py - height) < SAME) {
-			[skipped, sideX, sideY] = [true, px, py];
-			continue;
+		if (!shown || (goes && i + stride < to && px - left < 0.5 && Math.abs(py - height) < SAME)) continue;
+		if (goes) path.lineTo(px, py);
+		if (size >= PIECE) {
+			paths.push((path = scene.path()));
+			size = 0;
 		}
-		if (skipped && !(goes && Math.abs(py - height) < 1)) add(sideX, sideY, false);
-		if (shown) add(px, py, !goes);
+		if (!goes || !size) path.moveTo(px, py);
+		size += 1;
+		left = px;
+		height = py;
 	}
-	if (skipped) add(sideX, sideY, false);
 	return paths;
 }
 
@@ -186,15 +174,8 @@ function bandPath(scene, { x, low, high }, from, to) {
  * Lone points as discs; where values stop or begin again to be numbers, a triangle at the last height of one; points
  * beyond the range of y as carets at its edge.
  */
-function paintMarks(context, scene, { x, y, raw, series }, from, to) {
+function paintMarks(context, scene, { x, y, raw }, from, to) {
 	const { sx, sy, area, range } = scene;
-	const key = `${scene.key} ${series.version}`;
-	if (series.plain === key) return; // there were none, and smoothing makes none
-	let plain = true;
-	const mark = (shape) => {
-		context.fill(shape);
-		plain = false;
-	};
 	const odd = (v) => v !== undefined && !Number.isFinite(v);
 	let height = area.bottom - 6;
 	let caret = -Infinity;
@@ -202,19 +183,18 @@ function paintMarks(context, scene, { x, y, raw, series }, from, to) {
 		const v = raw[i];
 		if (!isShown(scene, x[i], v)) {
 			if (odd(v) && Number.isFinite(x[i]) && !(odd(raw[i - 1]) && odd(raw[i + 1]))) {
-				mark(triangle(scene, sx(x[i]), Math.min(area.bottom - 5, Math.max(area.top + 5, height)), v !== -Infinity));
+				context.fill(triangle(scene, sx(x[i]), Math.min(area.bottom - 5, Math.max(area.top + 5, height)), v !== -Infinity));
 			}
 			continue;
 		}
 		height = sy(y[i]);
-		if (!isShown(scene, x[i - 1], y[i - 1]) && !isShown(scene, x[i + 1], y[i + 1])) mark(disc(scene, sx(x[i]), height, 4));
+		if (!isShown(scene, x[i - 1], y[i - 1]) && !isShown(scene, x[i + 1], y[i + 1])) context.fill(disc(scene, sx(x[i]), height, 4));
 		if (v <= range.y[1] && v >= range.y[0]) continue;
 		const px = sx(x[i]);
 		if (px - caret <= 7 || px < area.left || px > area.right) continue;
 		caret = px;
-		mark(triangle(scene, px, v > range.y[1] ? area.top + 1 : area.bottom - 3, v > range.y[1], 3));
+		context.fill(triangle(scene, px, v > range.y[1] ? area.top + 1 : area.bottom - 3, v > range.y[1], 3));
 	}
-	if (plain && scene.key) series.plain = key;
 }
 
 export function disc({ path }, x, y, radius) {
