@@ -11,11 +11,7 @@ async function each(runs, what, call) {
 	const done = [];
 	let failure = null;
 	for (const run of runs) if (!failure) await call(run).then(() => done.push(run), (error) => (failure = error));
-	if (failure) {
-		const lacking = failure.status === 404 && failure.code !== "RESOURCE_DOES_NOT_EXIST";
-		toast(`${what} failed after ${done.length} of ${runs.length}: ${lacking ? "this server does not offer that call" : failure.message}`,
-			{ bad: true });
-	}
+	if (failure) toast(`${what} failed after ${done.length} of ${runs.length}: ${failure.message}`, { bad: true });
 	return done;
 }
 

@@ -7,14 +7,7 @@ export class ApiError extends Error {
 	constructor(status, body) {
 		super(body?.message ?? `the server answered ${status}`);
 		this.status = status;
-		this.code = body?.error_code ?? "";
 		this.field = body?.field ?? null;
-	}
-}
-
-export class Unreachable extends Error {
-	constructor() {
-		super("the server cannot be reached");
 	}
 }
 
@@ -25,7 +18,7 @@ export function setTokenPrompt(ask) {
 	askToken = ask;
 }
 
-function token() {
+export function token() {
 	try {
 		return localStorage.getItem(TOKEN);
 	} catch {
@@ -48,10 +41,10 @@ async function send(path, options = {}) {
 		if (used) headers.Authorization = `Bearer ${used}`;
 		let answer;
 		try {
-			answer = await fetch(path.startsWith("/api/") ? path : ROOT + path, { ...options, headers });
+			answer = await fetch(address(path), { ...options, headers });
 		} catch (error) {
 			if (error.name === "AbortError") throw error;
-			throw new Unreachable();
+			throw new Error("the server cannot be reached");
 		}
 		if (answer.status === 401 && askToken) {
 			if (token() === used) await renewToken();
@@ -72,24 +65,13 @@ export async function post(path, body) {
 	return (await send(path, { method: "POST", body: text, headers })).json();
 }
 
-export function mlflow(call, body, signal) {
-	const path = `/api/2.0/mlflow/${call}`;
-	return body === undefined ? get(path, signal) : post(path, body);
-}
+export const mlflow = (call, body) => post(`/api/2.0/mlflow/${call}`, body);
 
-export function address(path) {
-	return ROOT + path;
-}
+export const address = (path) => (path.startsWith("/api/") ? path : ROOT + path);
 
-export function needsToken() {
-	return token() !== null;
-}
-
-/** A file, with the token, and the name that the server suggests. */
-export async function download(path) {
-	const answer = await send(path, { headers: { Accept: "*/*" } });
-	const named = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "");
-	return [await answer.blob(), named ? named[1] : "checkpoint.safetensors"];
+/** What is no JSON, as its Response. */
+export function raw(path) {
+	return send(path, { headers: { Accept: "*/*" } });
 }
 
 /**

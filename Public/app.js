@@ -1,39 +1,31 @@
-// The dashboard: plain ES modules that a browser runs as they are, no library, no build step. This file is the entry: it
-// puts the view that the address names into the page and keeps the connection to the server. store.js holds the one
-// state, api.js talks to the server, board.js draws charts, grid.js tables, views/ has one module a page. A new page is
-// a module in views/ with `mount(root)`, which gives back how to take it away, one row in VIEWS and one link in
-// index.html. What a server sent is shown as text, through dom.js alone; colours are in style.css alone.
+// The entry: puts the view that the address names into the page and keeps the connection to the server. store.js holds
+// the one state, api.js talks to the server, board.js draws charts, grid.js tables. A new page is a module in views/ with
+// `mount(root)`, which gives back how to take it away, a row in VIEWS and a link in index.html. What a server sent is
+// shown as text, through dom.js alone; colours are in style.css alone.
 
 import { openEvents, setTokenPrompt } from "./api.js";
-import { h, put, setText } from "./dom.js";
-import { ask } from "./menu.js";
+import { empty, h, put, setText } from "./dom.js";
+import { ask, closeMenu } from "./menu.js";
 import { toggleTheme } from "./palette.js";
 import { listen, loadJobs, loadRuns, state, takeEvent, tell, viewOf } from "./store.js";
-import * as compare from "./views/compare.js";
-import * as jobs from "./views/jobs.js";
-import * as run from "./views/run.js";
 import * as runs from "./views/runs.js";
-import * as submit from "./views/submit.js";
 
 const VIEWS = {
-	runs: { title: "Runs", view: runs, one: run },
-	compare: { title: "Compare", view: compare },
-	jobs: { title: "Queue", view: jobs },
-	submit: { title: "New job", view: submit },
+	runs: ["Runs", async () => runs, () => import("./views/run.js")],
+	compare: ["Compare", () => import("./views/compare.js")],
+	jobs: ["Queue", () => import("./views/jobs.js")],
+	submit: ["New job", () => import("./views/submit.js")],
 };
 
 const GONE = "The server cannot be reached. What you see is the last state; this page reconnects by itself.";
 
-const main = document.getElementById("main");
-const banner = document.getElementById("banner");
-const linkMark = document.getElementById("link");
-const queueCount = document.getElementById("queue-count");
+const [main, banner, linkMark, queueCount, theme] = ["main", "banner", "link", "queue-count", "theme"].map((id) => document.getElementById(id));
 
 let leave = null;
 let shownPage = "";
 
 // --- pages
-function route() {
+async function route() {
 	const view = viewOf(location.hash);
 	if (!VIEWS[view.page]) view.page = "runs";
 	state.view = view;
@@ -41,15 +33,21 @@ function route() {
 	if (page === shownPage) return tell("view", Object.keys(view));
 	shownPage = page;
 	leave?.();
+	leave = null;
 	put(main);
 	scrollTo(0, 0);
-	const { title, view: list, one } = VIEWS[view.page];
+	closeMenu();
+	const [title, list, single = list] = VIEWS[view.page];
 	document.title = `${title} · Cairn`;
-	for (const anchor of document.querySelectorAll("nav a")) {
+	for (const anchor of document.querySelectorAll("[data-page]")) {
 		if (anchor.dataset.page === view.page) anchor.setAttribute("aria-current", "page");
 		else anchor.removeAttribute("aria-current");
 	}
-	leave = (view.id && one ? one : list).mount(main);
+	const read = await (view.id ? single : list)().catch((error) => ({ mount() {
+		shownPage = "";
+		put(main, empty("This page cannot be read", error.message));
+	} }));
+	if (page === shownPage) leave = read.mount(main);
 }
 
 // --- the server
@@ -64,6 +62,8 @@ async function load() {
 	loading = true;
 	try {
 		await Promise.all([loadJobs(), loadRuns()]);
+		// While the server is there: later it may not be.
+		if (!loaded) for (const [, ...pages] of Object.values(VIEWS)) for (const read of pages) read().catch(() => {});
 		loaded = true;
 		setLink("live");
 		tell("link");
@@ -135,7 +135,7 @@ async function askToken() {
 }
 
 setTokenPrompt(askToken);
-document.getElementById("theme").addEventListener("click", toggleTheme);
+theme.addEventListener("click", toggleTheme);
 listen("jobs", countQueue);
 addEventListener("hashchange", route);
 route();

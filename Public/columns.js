@@ -1,21 +1,19 @@
-// The columns of the runs table: which there are, which are shown, in what order and how wide. What the reader changed
-// is one object, kept in the address and in this browser.
+// The columns of the runs table. What the reader changed is one object, kept in the address and in this browser.
 
 import { byKey } from "./board.js";
 import { h } from "./dom.js";
 import { cell } from "./figure.js";
 import * as format from "./format.js";
 import { badge, took } from "./parts.js";
+import { sparkColumn } from "./spark.js";
 import { beginning, jobOf, keep, recall, state, stateOf } from "./store.js";
 export const MAIN_METRICS = ["val/loss", "val/accuracy", "train/loss", "train/accuracy"];
 
 const LOWER = /loss|error|perplexity|mae|mse|nll/i;
 const HIGHER = /acc|f1|auc|precision|recall|score|\br2\b|per_second/i;
 
-/** Which way a metric is better: -1 lower, 1 higher, 0 not known; what the reader said goes before its name. */
-export function direction(key) {
-	return LOWER.test(key) ? -1 : HIGHER.test(key) ? 1 : 0;
-}
+/** Which way a metric is better: -1 lower, 1 higher, 0 not known. */
+export const direction = (key) => LOWER.test(key) ? -1 : HIGHER.test(key) ? 1 : 0;
 
 export function param(run, key) {
 	const text = run.params[key];
@@ -49,23 +47,20 @@ const weight = (key) => ORDER.findIndex((start) => key.startsWith(start)) + 1 ||
 const short = (key) => key.replace(/^(optimizer|train|model|schedule)\./, "");
 const wide = (title, least) => Math.round(Math.min(200, Math.max(least, title.length * 7 + 36)));
 
-export function byWeight(a, b) {
-	return weight(a) - weight(b) || a.localeCompare(b, "en", { numeric: true });
-}
+export const byWeight = (a, b) => weight(a) - weight(b) || a.localeCompare(b, "en", { numeric: true });
 
-/**
- * Every column that these runs can have, in its natural order; `usual`: shown unless the reader decides. `all` shows
- * also what is the same in every run; values are compared with the run `base`.
- */
+/** Every column, in natural order; `usual`: shown unless the reader decides. `all` shows what is the same in every run, too. */
 export function possible(runs, { params, metrics, tags }, all, base) {
 	const several = runs.length > 1;
 	const varies = (entry) => all || (several && (entry.varies || entry.having < runs.length));
 	const main = MAIN_METRICS.filter((key) => metrics.has(key));
+	const trend = MAIN_METRICS.find((key) => metrics.has(key)) ?? [...metrics.keys()].sort(byKey)[0];
 	const titles = [...params.keys()].map(short);
 	const text = (id, title, read, usual, more) => ({ id, title, usual, width: wide(title, 90), class: "param", clip: true,
 		value: read, text: (run) => read(run) ?? "", ...more });
 	return [
 		{ id: "state", title: "state", width: 100, usual: true, value: stateOf, print: stateOf, render: (run) => badge(stateOf(run)) },
+		...(trend ? [sparkColumn(trend)] : []),
 		...main.map((key) => metricColumn(key, true, base)),
 		...[...params.keys()].sort(byWeight).map((key) => text(`params.${key}`,
 			titles.filter((t) => t === short(key)).length > 1 ? key : short(key), (run) => run.params[key], varies(params.get(key)),
@@ -81,9 +76,7 @@ export function possible(runs, { params, metrics, tags }, all, base) {
 	];
 }
 
-function lasted(run) {
-	return took(jobOf(run) ?? { started_at: run.started, ended_at: run.ended, state: stateOf(run) });
-}
+const lasted = (run) => took(jobOf(run) ?? { started_at: run.started, ended_at: run.ended, state: stateOf(run) });
 
 function metricColumn(key, usual, base) {
 	const read = (run) => run.metrics.get(key)?.last;

@@ -8,13 +8,9 @@ const SVG = "http://www.w3.org/2000/svg";
  * Makes an element. Properties that are functions become listeners of that event, `class` and `aria-*` and the
  * like become attributes; `null`, `undefined` and `false` are left out. Children are nodes or text.
  */
-export function h(tag, properties = {}, ...children) {
-	return fill(document.createElement(tag), properties, children);
-}
+export const h = (tag, properties = {}, ...children) => fill(document.createElement(tag), properties, children);
 
-export function svg(tag, properties = {}, ...children) {
-	return fill(document.createElementNS(SVG, tag), properties, children);
-}
+export const svg = (tag, properties = {}, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
 function fill(element, properties, children) {
 	for (const [name, value] of Object.entries(properties)) {
@@ -35,9 +31,7 @@ export function add(element, ...children) {
 	return element;
 }
 
-export function button(look, text, action, properties = {}) {
-	return h("button", { type: "button", class: look, click: action, ...properties }, text);
-}
+export const button = (look, text, action, properties = {}) => h("button", { type: "button", class: look, click: action, ...properties }, text);
 
 export function heads(...titles) {
 	const cells = titles.map((title) => {
@@ -85,6 +79,4 @@ export function settled(milliseconds, action) {
 	return call;
 }
 
-export function empty(title, text, ...more) {
-	return h("div", { class: "empty" }, h("img", { src: "/favicon.svg", alt: "", width: 64 }), h("h2", {}, title), h("p", {}, text), more);
-}
+export const empty = (title, text, ...more) => h("div", { class: "empty" }, h("img", { src: "/favicon.svg", alt: "", width: 64 }), h("h2", {}, title), h("p", {}, text), more);

@@ -1,17 +1,16 @@
-// A table of many rows and columns: only cells near the window are elements. Columns are sorted by (several with
-// Shift), dragged and resized; keys move through rows and choose them. It knows nothing of what rows are.
+// A table of many rows and columns: only cells near the window are elements. It knows nothing of what rows are.
 
 import { add, h, put, setText } from "./dom.js";
 
 const ROW = 36;
-const SPARE = 6;
+const SPARE = 10;
 
 export class Grid {
 	/** Columns: `{id, title, width, pinned, numeric, value(row), text(row) | print(row) and render(row)}`. `on`: sort(list),
 	 * move(id, before), resize(id, width), columnMenu(id, at), rowMenu(row, at), open(row), select(ids, on), point(row),
 	 * key(event, row). */
 	constructor({ label, key, look, chosen, on }) {
-		Object.assign(this, { key, look, chosen, on, columns: [], rows: [], top: [], sort: [], live: [], active: null });
+		Object.assign(this, { key, look, chosen, on, columns: [], rows: [], top: [], shown: [0, 0, 0], sort: [], live: [], active: null });
 		this.made = new Map(); // row id -> {element, cells, prints}
 		this.cols = h("colgroup");
 		this.head = h("tr");
@@ -21,7 +20,7 @@ export class Grid {
 		this.table = h("table", { class: "list grid", role: "grid", tabindex: "0", "aria-label": label,
 			"aria-multiselectable": "true", keydown: (e) => this.keydown(e) },
 		this.cols, h("thead", {}, this.head), this.stay, pad(this.above), this.body, pad(this.below));
-		this.element = h("div", { class: "scroller", scroll: () => this.later() }, this.table);
+		this.element = h("div", { class: "scroller", scroll: () => this.scrolled() }, this.table);
 		this.watch = new ResizeObserver(() => this.later());
 		this.watch.observe(this.element);
 	}
@@ -29,6 +28,13 @@ export class Grid {
 	destroy() {
 		this.watch.disconnect();
 		cancelAnimationFrame(this.frame);
+	}
+
+	/** Most movements show what is made already, and cost nothing. */
+	scrolled() {
+		const { scrollTop: y, scrollLeft, clientHeight } = this.element;
+		const [first, last, left] = this.shown;
+		if (scrollLeft !== left || y < first * ROW || y + clientHeight > last * ROW) this.later();
 	}
 
 	later() {
@@ -70,12 +76,11 @@ export class Grid {
 		this.table.style.minWidth = `${all}px`;
 	}
 
-	/** The columns in sight; when others came, all cells are made anew. What is out of sight is spanned by one cell. */
+	/** The columns in sight; when others came, all cells are made anew. */
 	across() {
 		const { scrollLeft, clientWidth } = this.element;
-		let x = 0;
 		const near = (margin) => {
-			x = 0;
+			let x = 0;
 			return this.columns.flatMap(({ width, pinned }, i) => {
 				x += width;
 				return pinned || (x > scrollLeft - margin && x - width < scrollLeft + clientWidth + margin) ? [i] : [];
@@ -142,11 +147,12 @@ export class Grid {
 
 	paint() {
 		this.across();
-		const { scrollTop, clientHeight } = this.element;
+		const { scrollTop, scrollLeft, clientHeight } = this.element;
 		const count = this.rows.length;
 		const first = Math.max(0, Math.min(count, Math.floor(scrollTop / ROW)) - SPARE);
 		const last = Math.min(count, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
 		const shown = this.rows.slice(first, last);
+		this.shown = [first, last, scrollLeft];
 		this.above.style.height = `${first * ROW}px`;
 		this.below.style.height = `${(count - last) * ROW}px`;
 		const wanted = new Set([...this.top, ...shown].map(this.key));
@@ -269,9 +275,7 @@ function place(cell, column, i) {
 	return cell;
 }
 
-function classes(column) {
-	return [column.class, column.numeric && "n", column.pinned && "sticky"].filter(Boolean).join(" ") || null;
-}
+const classes = (column) => [column.class, column.numeric && "n", column.pinned && "sticky"].filter(Boolean).join(" ") || null;
 
 /** Follows a mouse that is held down: `start()` gives what `move(dx, started, x)` is given, `end()` closes. */
 function drag(element, start, move, end) {

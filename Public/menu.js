@@ -4,6 +4,8 @@ import { add, button, h, put } from "./dom.js";
 
 let open = null;
 
+export const closeMenu = () => open?.close(false);
+
 /**
  * Opens a menu beside an element or a place. An item is `{text, action, checked, danger, disabled, stay}`, null for a
  * line, false for nothing, or an element. The result closes it.

@@ -1,16 +1,16 @@
-// Small pieces that several views share: a state's mark, a progress bar, the buttons of a job, messages.
+// Small pieces that several views share.
 
-import { h } from "./dom.js";
+import * as api from "./api.js";
+import { save } from "./cardmenu.js";
+import { h, heads } from "./dom.js";
 import * as format from "./format.js";
 import { toast } from "./menu.js";
 import { act } from "./store.js";
 
-const ACTIONS = {
-	queued: ["pause", "cancel"],
-	running: ["pause", "cancel"],
-	paused: ["resume", "cancel"],
-};
+const ACTIONS = { queued: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"] };
 const LABELS = { pause: "Pause", resume: "Resume", cancel: "Cancel" };
+
+// --- jobs
 
 export function badge(state) {
 	return h("span", { class: `badge ${state}` }, h("i", { "aria-hidden": "true" }), state);
@@ -21,17 +21,13 @@ export function took(job) {
 	return job.started_at && end ? (end - job.started_at) / 1000 : NaN;
 }
 
-export function share(job) {
-	const { step = 0, total_steps: total = 0 } = job?.progress ?? {};
-	return total > 0 ? Math.min(1, step / total) : 0;
-}
-
 export function progressBar() {
 	const fill = h("i");
 	const element = h("div", { class: "bar", role: "progressbar", "aria-label": "Progress",
 		"aria-valuemin": 0, "aria-valuemax": 100 }, fill);
 	const show = (job) => {
-		const part = job.state === "finished" ? 1 : share(job);
+		const { step = 0, total_steps: total = 0 } = job.progress ?? {};
+		const part = job.state === "finished" ? 1 : total > 0 ? Math.min(1, step / total) : 0;
 		fill.style.transform = `scaleX(${part})`;
 		element.dataset.state = job.state;
 		element.setAttribute("aria-valuenow", String(Math.round(part * 100)));
@@ -61,7 +57,62 @@ export function jobButtons(job) {
 	});
 }
 
-/** Says what went wrong. */
+/** What the server found when it checked a job: its figures, and its layers with their share of the parameters. */
+export function planned(plan) {
+	const { layers = [] } = plan.spec.model;
+	return [figures([["parameters", format.count(plan.parameters)], ["steps per epoch", format.count(plan.steps_per_epoch)],
+		["steps in all", format.count(plan.total_steps)], ["memory", format.bytes(plan.memory_bytes)]]),
+	table(["layer", "#output", "#parameters", ""], plan.layers.map(({ name, output_shape: shape, parameters }, i) =>
+		cells([name, settings(layers[i])], [shape.join(" × ") || "1"], [format.count(parameters)], bar(parameters / plan.parameters))), "shares")];
+}
+
+/** What a layer was told, without what is off, and the layers inside of it. */
+function settings({ type, init, layers, ...told } = {}) {
+	const words = Object.entries(told).filter(([key, v]) => v !== null && v !== false && key !== "lr_scale");
+	return [h("small", { class: "quiet" }, words.map(([key, v]) => ` ${key} ${JSON.stringify(v)}`).join(",")),
+		layers?.map((inner) => h("div", {}, "↳ ", inner.type, settings(inner)))];
+}
+
+// --- tables, boxes, pages
+
+/** Figures in boxes: pairs of a name and a text; what has no text is left out. */
+export const figures = (pairs) => h("dl", { class: "numbers-row" }, pairs.filter(([, text]) => text)
+	.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
+
+export function table(titles, rows, look = "") {
+	return h("table", { class: `facts-table ${look}` }, heads(...titles), h("tbody", {}, rows));
+}
+
+/** A row: its head and its cells; a list of one text is a number. */
+export const cells = (head, ...contents) => h("tr", {}, h("th", { scope: "row" }, head), contents.map((content) =>
+	h("td", { class: Array.isArray(content) && content.length === 1 && !content[0]?.nodeType && "n" }, content)));
+
+/** A share as a bar. */
+export function bar(share) {
+	const fill = h("i", { title: `${(100 * share).toFixed(1)} %` });
+	fill.style.width = `${100 * share}%`;
+	return fill;
+}
+
+export const note = (text) => h("p", { class: "quiet" }, text);
+
+export const panel = (title, ...content) => h("details", { class: "box", open: true }, h("summary", {}, h("h2", {}, title)), content);
+
+/** A link that saves a file; with a token, which only a fetch can carry, the page does what the browser would. */
+export function download(path, text, more = {}) {
+	return h("a", { href: api.address(path), download: true, ...more, click: async (event) => {
+		if (!api.token()) return;
+		event.preventDefault();
+		try {
+			const answer = await api.raw(path);
+			const named = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "");
+			save(await answer.blob(), named?.[1] ?? "download");
+		} catch (error) {
+			fail(error);
+		}
+	} }, text);
+}
+
 export function fail(error) {
 	toast(error.message, { bad: true });
 }

@@ -1,28 +1,14 @@
-// The one state of the page: what the server told (runs, jobs), what the reader chose (the view, kept in the
-// address), and the events that change both. Views read `state` and listen; nothing else is shared.
+// The one state of the page: what the server told (runs, jobs), what the reader chose (the view, kept in the address), and
+// the events that change both. Views read `state` and listen; nothing else is shared.
 
 import * as api from "./api.js";
 import { parse } from "./format.js";
 import { LOOK } from "./look.js";
-export const DEFAULTS = {
-	page: "runs",
-	id: null,
-	from: null,
-	...LOOK,
-	filter: "",
-	experiment: "",
-	sort: "-started",
-	all: false,
-	columns: "",
-	base: "",
-	tab: "",
-	show: null,
-	pins: null,
-	hide: null,
-	pick: null,
-};
+
+export const DEFAULTS = { page: "runs", id: null, from: null, ...LOOK, filter: "", experiment: "", sort: "-started", all: false,
+	columns: "", base: "", tab: "", show: null, pins: null, hide: null, pick: null };
 const SETS = ["show", "pins", "hide", "pick"];
-const SHORT = 12;
+const short = (id) => id.slice(0, 12);
 
 export const state = {
 	view: { ...DEFAULTS },
@@ -49,33 +35,30 @@ export function listen(topic, action) {
 
 // --- the address
 
+const chosenNames = Object.keys(DEFAULTS).filter((name) => name !== "page" && name !== "id");
+
 export function hash(view) {
-	const path = `#/${[view.page, view.id].filter(Boolean).map(encodeURIComponent).join("/")}`;
 	const query = new URLSearchParams();
-	for (const [name, fallback] of Object.entries(DEFAULTS)) {
-		if (name === "page" || name === "id") continue;
-		const chosen = view[name];
-		if (SETS.includes(name)) {
-			if (chosen) query.set(name, [...chosen].map((id) => id.slice(0, SHORT)).join("~"));
-		} else if (chosen !== fallback && chosen !== null) {
-			query.set(name, chosen === true ? "1" : String(chosen));
-		}
+	for (const name of chosenNames) {
+		const v = view[name];
+		if (v === DEFAULTS[name] || v === null) continue;
+		query.set(name, SETS.includes(name) ? [...v].map(short).join("~") : v === true ? "1" : String(v));
 	}
-	const text = query.toString();
-	return text ? `${path}?${text}` : path;
+	const path = `#/${[view.page, view.id].filter(Boolean).map(encodeURIComponent).join("/")}`;
+	return query.size ? `${path}?${query}` : path;
 }
 
 export function viewOf(address) {
 	const [path, text = ""] = address.replace(/^#\/?/, "").split("?");
-	const [page = "", id = null] = path.split("/").map(decode);
-	const query = new URLSearchParams(text);
+	const [page, id = null] = path.split("/").map(decode);
 	const view = { ...DEFAULTS, page: page || "runs", id };
-	for (const [name, fallback] of Object.entries(DEFAULTS)) {
-		const given = query.get(name);
-		if (given === null || name === "page" || name === "id") continue;
+	const query = new URLSearchParams(text);
+	for (const name of chosenNames) {
+		const [given, fallback] = [query.get(name), DEFAULTS[name]];
+		if (given === null) continue;
 		if (SETS.includes(name)) view[name] = new Set(given ? given.split("~") : []);
 		else if (typeof fallback === "boolean") view[name] = given === "1";
-		else if (typeof fallback === "number") view[name] = clamp(Number(given), 0, 0.999, fallback);
+		else if (typeof fallback === "number") view[name] = Math.min(0.999, Math.max(0, Number(given))) || 0;
 		else view[name] = given;
 	}
 	return view;
@@ -92,14 +75,14 @@ export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).
 	const goesOn = gradual && names === last.names && now - last.at < 1200;
 	last = { names, at: now };
 	Object.assign(state.view, changes);
-	const depth = history.state?.depth ?? 0;
+	const depth = () => history.state?.depth ?? 0;
 	if (goesOn) {
 		// An address takes milliseconds to change: not at each movement of the pointer.
 		later ||= setTimeout(() => {
 			later = 0;
-			history.replaceState({ depth: history.state?.depth ?? 0 }, "", hash(state.view));
+			history.replaceState({ depth: depth() }, "", hash(state.view));
 		}, 100);
-	} else if (hash(state.view) !== location.hash) history.pushState({ depth: depth + 1 }, "", hash(state.view));
+	} else if (hash(state.view) !== location.hash) history.pushState({ depth: depth() + 1 }, "", hash(state.view));
 	tell("view", Object.keys(changes));
 }
 
@@ -113,12 +96,10 @@ export function redo() {
 	history.forward();
 }
 
-export function holds(set, id) {
-	return Boolean(set) && (set.has(id) || set.has(id.slice(0, SHORT)));
-}
+export const holds = (set, id) => Boolean(set) && (set.has(id) || set.has(short(id)));
 
 export function toggled(set, id, on = !holds(set, id)) {
-	const changed = new Set([...(set ?? [])].filter((other) => other.slice(0, SHORT) !== id.slice(0, SHORT)));
+	const changed = new Set([...(set ?? [])].filter((other) => short(other) !== short(id)));
 	if (on) changed.add(id);
 	return changed.size ? changed : null;
 }
@@ -136,11 +117,7 @@ function decode(part) {
 	}
 }
 
-function clamp(n, low, high, fallback) {
-	return Number.isFinite(n) ? Math.min(high, Math.max(low, n)) : fallback;
-}
-
-// --- what this browser remembers
+// --- what this browser remembers; where it may not, nothing
 
 export function recall(name, fallback) {
 	try {
@@ -154,9 +131,7 @@ export function keep(name, value) {
 	try {
 		if (value === null) localStorage.removeItem(`cairn.${name}`);
 		else localStorage.setItem(`cairn.${name}`, JSON.stringify(value));
-	} catch {
-		// Not remembered then.
-	}
+	} catch {}
 }
 
 // --- runs and jobs
@@ -167,14 +142,8 @@ const STATES = { RUNNING: "running", SCHEDULED: "queued", FINISHED: "finished", 
 // its newest event, and an answer says at which number it was asked for.
 let events = 0;
 const touched = new Map();
-
-function overtaken(id, asked) {
-	return (touched.get(id) ?? 0) > asked;
-}
-
-function touch(id) {
-	touched.set(id, (events += 1));
-}
+const overtaken = (id, asked) => (touched.get(id) ?? 0) > asked;
+const touch = (id) => touched.set(id, (events += 1));
 
 /** Takes in a run as the API gives it; of one that events have changed since, only what they did not bring. */
 export function takeRun(answer, asked) {
@@ -189,20 +158,18 @@ export function takeRun(answer, asked) {
 	}
 	if (known) return known;
 	const run = {
-		id,
-		name: answer.name ?? info.run_name ?? id,
-		experiment: answer.experiment ?? info.experiment_name ?? "",
-		status: answer.status ?? info.status,
-		started: answer.start_time ?? info.start_time ?? 0,
-		ended: answer.end_time ?? info.end_time ?? null,
+		id, metrics,
+		name: answer.name ?? id,
+		experiment: answer.experiment ?? "",
+		status: answer.status,
+		started: answer.start_time ?? 0,
+		ended: answer.end_time ?? null,
 		job: answer.job_id ?? null,
 		params: answer.params ?? {},
 		tags: answer.tags ?? {},
-		metrics,
-		deleted: info.lifecycle_stage === "deleted",
 	};
 	state.shape += 1;
-	if (run.deleted) state.runs.delete(id);
+	if (info.lifecycle_stage === "deleted") state.runs.delete(id);
 	else state.runs.set(id, run);
 	return run;
 }
@@ -215,13 +182,9 @@ function takeJob(job, asked) {
 	return job;
 }
 
-export function jobOf(run) {
-	return run.job === null ? null : (state.jobs.get(run.job) ?? null);
-}
+export const jobOf = (run) => state.jobs.get(run.job) ?? null;
 
-export function stateOf(run) {
-	return jobOf(run)?.state ?? STATES[run.status] ?? "running";
-}
+export const stateOf = (run) => jobOf(run)?.state ?? STATES[run.status] ?? "running";
 
 export function beginning(run) {
 	const job = jobOf(run);
@@ -229,9 +192,7 @@ export function beginning(run) {
 }
 
 // The first page is small, so that something is shown at once; the others follow by themselves.
-const FIRST_PAGE = 200;
-const PAGE = 500;
-const AT_MOST = 20000;
+const [FIRST_PAGE, PAGE, AT_MOST] = [200, 500, 20000];
 let loading = 0;
 
 export async function loadRuns() {
@@ -239,44 +200,35 @@ export async function loadRuns() {
 	const asked = events;
 	const before = [...state.runs.keys()];
 	const seen = new Set();
+	const page = async (limit, token) => {
+		const { runs, next_page_token: next } = await api.get(`/runs?limit=${limit}${token && `&page_token=${encodeURIComponent(token)}`}`);
+		for (const run of runs) seen.add(takeRun(run, asked).id);
+		tell("runs");
+		return next;
+	};
 	const forget = () => before.filter((id) => !seen.has(id) && !overtaken(id, asked)).forEach(dropRun);
-	const next = await page(FIRST_PAGE, "", asked, seen);
-	if (next) rest(mine, next, asked, seen, forget);
-	else forget();
-}
-
-async function page(limit, token, asked, seen) {
-	const answer = await api.get(`/runs?limit=${limit}${token && `&page_token=${encodeURIComponent(token)}`}`);
-	for (const run of answer.runs) seen.add(takeRun(run, asked).id);
-	tell("runs");
-	return answer.next_page_token ?? "";
-}
-
-async function rest(mine, token, asked, seen, forget) {
-	state.loading = true;
-	try {
-		while (token && mine === loading && seen.size < AT_MOST) token = await page(PAGE, token, asked, seen);
+	const rest = async (token) => {
+		while (token && mine === loading && seen.size < AT_MOST) token = await page(PAGE, token);
 		if (mine === loading && !token) forget();
-	} catch {
-		// The banner says that the server is gone; a reset reads everything again.
-	}
-	if (mine === loading) state.loading = false;
-	tell("runs");
+	};
+	const next = await page(FIRST_PAGE, "");
+	state.loading = Boolean(next);
+	// When the server goes away meanwhile, a banner says so, and a reset reads everything again.
+	rest(next).catch(() => {}).finally(() => {
+		if (mine === loading) state.loading = false;
+		tell("runs");
+	});
 }
 
 export function dropRun(id) {
 	if (state.runs.delete(id)) state.shape += 1;
 }
 
-function forgetUntouched(map, asked) {
-	for (const id of map.keys()) if (!overtaken(id, asked)) map.delete(id);
-}
-
 export async function loadJobs(more = false) {
 	const page = more && state.nextJobs ? `&page_token=${encodeURIComponent(state.nextJobs)}` : "";
 	const asked = events;
 	const answer = await api.get(`/jobs?limit=200${page}`);
-	if (!more) forgetUntouched(state.jobs, asked);
+	if (!more) for (const id of state.jobs.keys()) if (!overtaken(id, asked)) state.jobs.delete(id);
 	for (const job of answer.jobs) takeJob(job, asked);
 	state.nextJobs = answer.next_page_token ?? null;
 	tell("jobs");
@@ -338,35 +290,31 @@ export function takeEvent(kind, data) {
 }
 
 function takePoints(points) {
-	for (const point of points) {
-		const run = state.runs.get(point.run_id);
+	for (const { run_id: id, key, value, step } of points) {
+		const run = state.runs.get(id);
 		if (!run) {
-			fetchMissing(point.run_id);
+			fetchMissing(id);
 			continue;
 		}
-		const v = parse(point.value);
-		const seen = run.metrics.get(point.key);
+		const v = parse(value);
+		const seen = run.metrics.get(key);
 		if (!seen) {
-			run.metrics.set(point.key, { last: v, min: v, max: v, count: 1 });
+			run.metrics.set(key, { last: v, min: v, max: v, count: 1 });
 			state.shape += 1;
 		} else {
 			seen.last = v;
-			if (!(seen.min <= v)) seen.min = Number.isNaN(v) ? seen.min : v;
-			if (!(seen.max >= v)) seen.max = Number.isNaN(v) ? seen.max : v;
+			if (v < seen.min || Number.isNaN(seen.min)) seen.min = v;
+			if (v > seen.max || Number.isNaN(seen.max)) seen.max = v;
 			seen.count += 1;
 		}
-		touch(run.id);
-		if (point.key === "train/loss") advance(run, point.step + 1);
+		touch(id);
+		const job = jobOf(run);
+		if (key === "train/loss" && job?.state === "running" && job.progress && step >= (job.progress.step ?? 0)) {
+			job.progress.step = Math.min(step + 1, job.progress.total_steps || Infinity);
+		}
 	}
 	tell("points", points);
 	tell("runs");
-}
-
-function advance(run, step) {
-	const job = jobOf(run);
-	if (job?.state === "running" && job.progress && step > (job.progress.step ?? 0)) {
-		job.progress.step = job.progress.total_steps ? Math.min(step, job.progress.total_steps) : step;
-	}
 }
 
 // --- colours
@@ -374,10 +322,18 @@ function advance(run, step) {
 // The hue of each colour of the style sheet: violet, ochre, green, pink, violet, blue, red, ochre, pink, green.
 const HUES = [0, 1, 2, 3, 0, 4, 5, 1, 3, 2];
 const slots = new Map();
+const colours = recall("colours", {}); // by the reader: run -> slot
+
+export function setColour(id, slot) {
+	colours[id] = slot;
+	slots.set(id, slot);
+	keep("colours", colours);
+	tell("runs");
+}
 
 /** The colour of a run, 0...9: by its id, moved on only when a run that is shown has it, or its hue. */
 export function colourOf(id, shown = []) {
-	const known = slots.get(id);
+	const known = slots.get(id) ?? colours[id];
 	if (known !== undefined) return known;
 	const taken = shown.map((other) => slots.get(other));
 	const hues = taken.map((slot) => HUES[slot]);

@@ -1,29 +1,34 @@
 // The queue: every job with its state, priority, progress and buttons.
 
-import { button, empty, h, put, throttled } from "../dom.js";
+import { button, empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
 import { badge, fail, jobButtons, progressBar, progressText, took } from "../parts.js";
 import { link, listen, loadJobs, state } from "../store.js";
-import { Table } from "../table.js";
 
-const ABOUT =
-	"Highest priority first, then oldest first. After a restart of the server, running jobs go on by themselves.";
+const ABOUT = "Highest priority first, then oldest first. Running jobs survive a restart of the server.";
 const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finished: 3 };
 
 export function mount(root) {
-	const bars = new Map();
-	const table = new Table({ label: "Jobs", className: "queue", key: (job) => job.id, columns: columns(bars) });
+	const rows = new Map(); // job -> {element, show}; rows stay, so that focus survives live data
+	const body = h("tbody");
 	const more = button("quiet", "Load older jobs", () => loadJobs(true).catch(fail));
 	const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Queue"), h("p", {}, ABOUT)),
-		table.element, h("div", { class: "foot" }, more));
+		h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Jobs" }, h("table", { class: "list queue", "aria-label": "Jobs" },
+			heads("#job", "run", "state", "progress", "", "#priority", "#created", "#took", ""), body)),
+		h("div", { class: "foot" }, more));
 	const nothing = empty("Nothing in the queue", "A job is a model, a data set and an optimizer.",
 		h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")));
 	const show = () => {
 		const jobs = [...state.jobs.values()].sort((a, b) => RANK[a.state] - RANK[b.state] || waiting(a, b));
 		if (!jobs.length) return put(root, state.link === "opening" ? null : nothing);
 		if (root.firstChild !== page) put(root, page);
-		table.setRows(jobs);
-		for (const job of jobs) bars.get(job.id)?.show(job);
+		for (const [id, { element }] of rows) if (!state.jobs.has(id) && rows.delete(id)) element.remove();
+		jobs.forEach((job, i) => {
+			if (!rows.has(job.id)) rows.set(job.id, makeRow(job));
+			const row = rows.get(job.id);
+			row.show(job);
+			if (body.children[i] !== row.element) body.insertBefore(row.element, body.children[i] ?? null);
+		});
 		more.hidden = state.nextJobs === null;
 	};
 	const soon = throttled(200, show);
@@ -40,24 +45,24 @@ function waiting(a, b) {
 	return b.id - a.id;
 }
 
-function columns(bars) {
-	const name = (job) => state.runs.get(job.run_id)?.name ?? job.name ?? `job ${job.id}`;
-	return [
-		{ title: "job", numeric: true, text: (job) => String(job.id) },
-		{ title: "run", header: true, class: "name", print: name,
-			render: (job) => h("a", { href: link("runs", job.run_id), title: name(job) }, name(job)) },
-		{ title: "state", class: "state", print: (job) => job.state, render: (job) => badge(job.state) },
-		{ title: "progress", class: "wide", print: () => "",
-			render: (job) => {
-				const bar = progressBar();
-				bars.set(job.id, bar);
-				return bar.element;
-			} },
-		{ title: "", class: "where", text: (job) => job.error ?? progressText(job) },
-		{ title: "priority", numeric: true, text: (job) => String(job.priority) },
-		{ title: "created", numeric: true, text: (job) => format.ago(job.created_at) },
-		{ title: "took", numeric: true, text: (job) => format.duration(took(job)) },
-		{ title: "", class: "buttons", print: (job) => job.state,
-			render: (job) => jobButtons(job) },
-	];
+function makeRow({ id, run_id: run }) {
+	const name = h("a", { href: link("runs", run) });
+	const bar = progressBar();
+	const [mark, where, priority, created, lasted, buttons] = ["state", "where", "n", "n", "n", "buttons"].map((look) => h("td", { class: look }));
+	const element = h("tr", { "data-id": id }, h("td", { class: "n" }, id), h("th", { scope: "row", class: "name" }, name), mark,
+		h("td", { class: "wide" }, bar.element), where, priority, created, lasted, buttons);
+	let before = "";
+	const show = (job) => {
+		bar.show(job);
+		setText(name, name.title = state.runs.get(run)?.name ?? job.name ?? `job ${id}`);
+		setText(where, job.error ?? progressText(job));
+		setText(priority, String(job.priority));
+		setText(created, format.ago(job.created_at));
+		setText(lasted, format.duration(took(job)));
+		if (job.state === before) return;
+		before = job.state;
+		put(mark, badge(before));
+		put(buttons, jobButtons(job));
+	};
+	return { element, show };
 }

@@ -1,27 +1,36 @@
-// One run: its state and buttons, all its curves, its log, checkpoints, parameters and spec.
+// One run: its state and buttons, its curves and facts, and behind tabs its log, model and spec.
 
 import * as api from "../api.js";
 import { Board, byKey } from "../board.js";
 import { button, empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { copy, save } from "../cardmenu.js";
 import { pretty } from "../locate.js";
-import { badge, fail, jobButtons, progressBar, progressText, took } from "../parts.js";
+import { badge, download, fail, jobButtons, note, panel, planned, progressBar, progressText, took } from "../parts.js";
 import { jobOf, link, listen, loadRun, state, stateOf, submit } from "../store.js";
+
+const TABS = { "": "Overview", log: "Log", model: "Model", spec: "Spec" };
 
 export function mount(root) {
 	const { id } = state.view;
 	const path = `/runs/${encodeURIComponent(id)}`;
+	const readSpec = () => api.get(`${path}/spec`);
 	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
 		emptyText: "They appear with the first step." });
-	const head = header();
-	const log = logPanel(path, id);
+	const head = header(readSpec);
+	const log = logPanel(path);
 	const checkpoints = checkpointPanel(path);
 	const facts = factPanels();
-	const spec = specPanel(path, id);
-	const page = h("div", { class: "run-page" }, head.element,
-		h("div", { class: "columns" }, board.element, h("aside", { "aria-label": "About this run" },
-			facts.metrics, log.element, checkpoints.element, facts.params, facts.tags, spec.element)));
+	const tabs = h("nav", { class: "tabs", "aria-label": "Parts of this run" });
+	const overview = h("div", { class: "columns" }, board.element, h("aside", { "aria-label": "About this run" },
+		facts.metrics, log.element, checkpoints.element, facts.params, facts.tags));
+	const pane = h("div", { class: "pane" });
+	const page = h("div", { class: "run-page" }, head.element, tabs, overview, pane);
+	const panes = {
+		log: () => log.element,
+		model: () => reading(readSpec().then((spec) => api.post("/jobs?dry_run=true", spec)), planned),
+		spec: () => reading(readSpec(), (spec) => h("pre", { class: "spec", tabindex: "0", "aria-label": "Spec" }, pretty(spec))),
+	};
+	let shown = "";
 
 	const show = () => {
 		const run = state.runs.get(id);
@@ -30,13 +39,25 @@ export function mount(root) {
 		head.show(run);
 		facts.show(run);
 		board.setRuns([run]);
-		spec.follow(run);
+	};
+	const turn = () => {
+		const tab = panes[state.view.tab] ? state.view.tab : "";
+		put(tabs, Object.entries(TABS).map(([name, text]) =>
+			h("a", { href: link("runs", id, { tab: name }), "aria-current": name === tab && "page" }, text)));
+		if (tab === shown) return;
+		shown = tab;
+		overview.hidden = tab !== "";
+		put(pane, panes[tab]?.());
+		if (tab !== "log") facts.metrics.after(log.element);
+		log.end();
 	};
 	const load = async () => {
 		try {
 			await loadRun(id);
 		} catch (error) {
-			if (error.status === 404) put(root, noSuchRun(id));
+			if (error.status === 404) {
+				put(root, empty("No such run", `There is no run ${id}.`, h("a", { class: "button", href: link("runs") }, "All runs")));
+			}
 			return;
 		}
 		show();
@@ -45,10 +66,11 @@ export function mount(root) {
 	};
 	const soon = throttled(200, show);
 	const stops = [
-		listen("runs", soon), listen("jobs", soon), listen("reset", load),
+		listen("runs", soon), listen("jobs", soon), listen("reset", load), listen("view", turn),
 		listen("log", (line) => line.run_id === id && log.take(line)),
 		listen("checkpoint", (event) => event.run_id === id && checkpoints.soon()),
 	];
+	turn();
 	show();
 	load();
 	return () => {
@@ -59,21 +81,32 @@ export function mount(root) {
 	};
 }
 
-function noSuchRun(id) {
-	const back = h("a", { class: "button", href: link("runs") }, "All runs");
-	return empty("No such run", `There is no run ${id}.`, h("p", {}, back));
+/** What a promise brings, shown when it is there. */
+function reading(promise, show) {
+	const element = h("section", {}, note("Reading…"));
+	promise.then((found) => put(element, show(found)), (error) => put(element, note(error.message)));
+	return element;
 }
 
 // --- head
-function header() {
+function header(readSpec) {
 	const title = h("h1");
-	const mark = h("span", { class: "mark" });
+	const mark = h("span");
 	const facts = h("p", { class: "facts" });
 	const buttons = h("div", { class: "buttons" });
 	const bar = progressBar();
 	const progress = h("p", { class: "progress-text" });
-	const failure = h("p", { class: "failure", role: "alert", hidden: true });
+	const failure = h("p", { class: "failure", role: "alert" });
 	let print = "";
+	const again = async ({ currentTarget: self }) => {
+		self.disabled = true;
+		try {
+			location.hash = link("runs", (await submit(await readSpec())).run_id);
+		} catch (error) {
+			fail(error);
+		}
+		self.disabled = false;
+	};
 	const element = h("header", { class: "run-head" },
 		h("div", { class: "row" }, title, mark, buttons), facts,
 		h("div", { class: "row progress" }, bar.element, progress), failure);
@@ -81,12 +114,13 @@ function header() {
 		const job = jobOf(run);
 		setText(title, run.name);
 		document.title = `${format.visible(run.name)} · Cairn`;
-		const now = `${run.id} ${stateOf(run)} ${job?.id}`;
+		const now = `${stateOf(run)} ${job?.id}`;
 		if (now !== print) {
 			print = now;
 			put(mark, badge(stateOf(run)));
-			put(buttons, job ? jobButtons(job) : null);
-			put(facts, run.experiment, " · ", h("code", {}, run.id), button("mini", "copy", () => copy(run.id, "The run's id is copied."), { "aria-label": "Copy the run's id" }),
+			put(buttons, job && [jobButtons(job), button("quiet", "Run again", again),
+				h("a", { class: "button quiet", href: link("submit", null, { from: run.id }) }, "Edit and submit")]);
+			put(facts, run.experiment, " · ", h("code", {}, run.id),
 				job ? ` · job ${job.id}` : "", run.started ? ` · ${format.date(run.started)}` : "");
 		}
 		bar.element.parentElement.hidden = !job;
@@ -101,71 +135,51 @@ function header() {
 }
 
 // --- panels
-function panel(title, ...content) {
-	return h("details", { class: "box", open: true }, h("summary", {}, h("h2", {}, title)), content);
-}
-
 function factPanels() {
-	const metricRows = h("tbody");
-	const paramRows = h("tbody");
-	const tagRows = h("tbody");
-	const metrics = panel("Metrics", h("table", { class: "facts-table" },
-		heads("metric", "#last", "#min", "#max"), metricRows));
-	const params = panel("Parameters", h("table", { class: "facts-table" }, paramRows));
-	const tags = panel("Tags", h("table", { class: "facts-table" }, tagRows));
+	const [metricRows, paramRows, tagRows] = [0, 1, 2].map(() => h("tbody"));
+	const facts = (title, rows, head) => panel(title, h("table", { class: "facts-table" }, head, rows));
+	const metrics = facts("Metrics", metricRows, heads("metric", "#last", "#min", "#max"));
+	const params = facts("Parameters", paramRows);
+	const tags = facts("Tags", tagRows);
 	const cells = new Map();
-	let print = "";
 	const show = (run) => {
 		const keys = [...run.metrics.keys()].filter((key) => !/\/\d+$/.test(key)).sort(byKey);
 		for (const key of keys) {
 			const m = run.metrics.get(key);
-			let row = cells.get(key);
-			if (!row) {
-				row = [0, 1, 2].map(() => h("td", { class: "n" }));
-				cells.set(key, row);
-				metricRows.append(h("tr", {}, h("th", { scope: "row" }, key), row));
+			if (!cells.has(key)) {
+				cells.set(key, [0, 1, 2].map(() => h("td", { class: "n" })));
+				metricRows.append(h("tr", {}, h("th", { scope: "row" }, key), cells.get(key)));
 			}
-			[m.last, m.min, m.max].forEach((v, i) => setText(row[i], format.value(v)));
+			[m.last, m.min, m.max].forEach((v, i) => setText(cells.get(key)[i], format.value(v)));
 		}
 		metrics.hidden = !keys.length;
-		const now = JSON.stringify([run.params, run.tags]);
-		if (now === print) return;
-		print = now;
-		const pairs = (object) => Object.entries(object).sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
-			.map(([key, v]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, v)));
-		put(paramRows, pairs(run.params));
-		put(tagRows, pairs(run.tags));
-		params.hidden = !paramRows.childElementCount;
-		tags.hidden = !tagRows.childElementCount;
+		for (const [panel, rows, object] of [[params, paramRows, run.params], [tags, tagRows, run.tags]]) {
+			const print = JSON.stringify(object);
+			panel.hidden = print === "{}";
+			if (panel.dataset.print === print) continue;
+			panel.dataset.print = print;
+			put(rows, Object.entries(object).sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
+				.map(([key, v]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, v))));
+		}
 	};
 	return { metrics, params, tags, show };
 }
 
-function logPanel(path, id) {
+function logPanel(path) {
 	const lines = h("ol", { class: "log", tabindex: "0", role: "log", "aria-label": "Log" });
-	const element = panel("Log", lines);
 	let next = 1;
 	let loading = null;
 	let queue = [];
-	element.hidden = true;
+	const end = () => (lines.scrollTop = lines.scrollHeight);
 	const append = (batch) => {
 		const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
-		for (const line of batch) {
-			if (line.line < next) continue;
-			next = line.line + 1;
-			const time = h("time", { title: format.date(line.time) }, format.clock(line.time));
-			lines.append(h("li", {}, time, format.plain(line.text)));
+		for (const { line, time, text } of batch) {
+			if (line < next) continue;
+			next = line + 1;
+			lines.append(h("li", {}, h("time", { title: format.date(time) }, format.clock(time)), format.plain(text)));
 		}
 		while (lines.childElementCount > 2000) lines.firstChild.remove();
-		element.hidden = !lines.childElementCount;
-		if (atEnd) lines.scrollTop = lines.scrollHeight;
-	};
-	const load = () => {
-		loading ??= read().catch(() => {}).finally(() => {
-			loading = null;
-			append(queue);
-			queue = [];
-		});
+		if (atEnd) end();
 	};
 	const read = async () => {
 		for (;;) {
@@ -174,14 +188,19 @@ function logPanel(path, id) {
 			append(answer.lines);
 		}
 	};
-	return {
-		element, load,
-		take(line) {
-			if (loading) queue.push(line);
-			else if (line.line > next) load();
-			else append([line]);
-		},
+	const load = () => {
+		loading ??= read().catch(() => {}).finally(() => {
+			loading = null;
+			append(queue);
+			queue = [];
+		});
 	};
+	const take = (line) => {
+		if (loading) queue.push(line);
+		else if (line.line > next) load();
+		else append([line]);
+	};
+	return { element: panel("Log", lines), load, take, end };
 }
 
 function checkpointPanel(path) {
@@ -189,64 +208,18 @@ function checkpointPanel(path) {
 	const element = panel("Checkpoints", h("table", { class: "facts-table" },
 		heads("#step", "", "#val/loss", "#size", "download"), rows));
 	element.hidden = true;
-	const load = async () => {
-		try {
-			const { checkpoints } = await api.get(`${path}/checkpoints`);
-			put(rows, checkpoints.slice().sort((a, b) => b.step - a.step).map(row));
-			element.hidden = !checkpoints.length;
-		} catch {
-			// The banner says that the server is gone.
-		}
-	};
-	const row = (checkpoint) => h("tr", { title: format.date(checkpoint.created_at) },
-		h("td", { class: "n" }, format.count(checkpoint.step)),
-		h("td", {}, (checkpoint.labels ?? []).map((label) => h("span", { class: `label ${label}` }, label))),
-		h("td", { class: "n" }, format.value(Number(checkpoint.metrics?.["val/loss"] ?? NaN)).replace("NaN", "–")),
-		h("td", { class: "n" }, format.bytes(checkpoint.bytes)),
-		h("td", {}, ["all", "model"].map((part) => downloadLink(path, part, checkpoint.step))));
+	// When it cannot be read, the banner says that the server is gone.
+	const load = () => api.get(`${path}/checkpoints`).then(({ checkpoints }) => {
+		put(rows, checkpoints.sort((a, b) => b.step - a.step).map(row));
+		element.hidden = !checkpoints.length;
+	}, () => {});
+	const file = (part, step, title) =>
+		download(`${path}/checkpoints/${step}?part=${part}`, part, { title, "aria-label": `Download ${part} of step ${step}` });
+	const row = ({ step, labels = [], metrics, bytes, created_at: at }) => h("tr", { title: format.date(at) },
+		h("td", { class: "n" }, format.count(step)),
+		h("td", {}, labels.map((label) => h("span", { class: `label ${label}` }, label))),
+		h("td", { class: "n" }, format.value(Number(metrics?.["val/loss"] ?? NaN)).replace("NaN", "–")),
+		h("td", { class: "n" }, format.bytes(bytes)),
+		h("td", {}, file("all", step, "everything that resuming needs"), file("model", step, "the model's tensors, for PyTorch")));
 	return { element, load, soon: throttled(500, load) };
-}
-
-function downloadLink(run, part, step) {
-	const path = `${run}/checkpoints/${step}?part=${part}`;
-	const about = part === "all" ? "everything that resuming needs" : "the model's tensors, for PyTorch";
-	const label = `Download ${part} of step ${step}`;
-	return h("a", { href: api.address(path), download: true, title: about, "aria-label": label,
-		click: async (event) => {
-			if (!api.needsToken()) return;
-			event.preventDefault();
-			await api.download(path).then((file) => save(...file), fail);
-		} }, part);
-}
-
-function specPanel(path, id) {
-	const text = h("pre", { class: "spec", tabindex: "0" });
-	const again = h("button", { type: "button", class: "quiet", title: "The same spec gives the same bits",
-		click: async () => {
-			again.disabled = true;
-			try {
-				const job = await submit(spec);
-				location.hash = link("runs", job.run_id);
-			} catch (error) {
-				message.show(error);
-			}
-			again.disabled = false;
-		} }, "Run again");
-	const element = panel("Spec", h("div", { class: "buttons" }, again,
-		h("a", { class: "button quiet", href: link("submit", null, { from: id }) }, "Edit and submit")), text);
-	element.hidden = true;
-	let spec = null;
-	let asked = false;
-	const follow = async (run) => {
-		if (asked || run.job === null) return;
-		asked = true;
-		try {
-			spec = await api.get(`${path}/spec`);
-			setText(text, pretty(spec));
-			element.hidden = false;
-		} catch {
-			asked = false;
-		}
-	};
-	return { element, follow };
 }

@@ -12,7 +12,7 @@ import { Grid } from "../grid.js";
 import { LOOK } from "../look.js";
 import { openMenu } from "../menu.js";
 import { progressBar } from "../parts.js";
-import { beginning, choose, colourOf, holds, jobOf, link, listen, state, stateOf, takeRun, tell,
+import { beginning, choose, colourOf, holds, jobOf, link, listen, state, stateOf, setColour, takeRun, tell,
 	toggled } from "../store.js";
 
 const SHOWN_AT_FIRST = 8;
@@ -278,6 +278,7 @@ export function mount(root) {
 			["o", "Draw only this run", () => choose({ show: new Set([run.id]) })],
 			["b", "Baseline", () => choose({ base: run === base ? "" : run.id.slice(0, 12) }), run === base],
 			["p", "Pin to the top", () => choose({ pins: toggled(view.pins, run.id) }), holds(view.pins, run.id)],
+			["c", "Next colour", () => setColour(run.id, (colourOf(run.id) + 1) % 10)],
 			["h", "Hide", () => choose({ hide: toggled(view.hide, run.id, true) })],
 			["t", "Tag…", () => tagRuns([run])],
 			["Delete", "Delete…", () => remove([run])],
@@ -357,10 +358,8 @@ export function mount(root) {
 	};
 }
 
-function newestFirst(runs) {
-	return runs.map((run) => [beginning(run), run])
-		.sort(([a, x], [b, y]) => (a === b ? (y.job ?? 0) - (x.job ?? 0) : a < b ? 1 : -1)).map(([, run]) => run);
-}
+const newestFirst = (runs) => runs.map((run) => [beginning(run), run])
+	.sort(([a, x], [b, y]) => (a === b ? (y.job ?? 0) - (x.job ?? 0) : a < b ? 1 : -1)).map(([, run]) => run);
 
 function fillExperiments(select, runs) {
 	const names = [...new Set([...runs].map((run) => run.experiment))].sort();

@@ -1,85 +1,110 @@
-// A new job: the spec as text, checked by the server before anything runs.
+// A new job: the spec as text, checked by the server while one writes.
 
 import * as api from "../api.js";
-import { button, h, heads, put, setText } from "../dom.js";
-import * as format from "../format.js";
+import { button, h, put, setText, settled } from "../dom.js";
 import { locate, pretty, syntaxError } from "../locate.js";
+import { planned } from "../parts.js";
 import { PRESETS } from "../presets.js";
-import { keep, link, recall, state, submit as submitJob } from "../store.js";
+import { beginning, keep, link, listen, recall, state, submit as submitJob } from "../store.js";
 
-const ABOUT = "Data set, model and optimizer are needed, all else has a default. The same spec gives the same bits.";
+const ABOUT = "Data set, model and optimizer are needed, all else has a default.";
 
 export function mount(root) {
 	const editor = specEditor();
 	const result = h("section", { class: "plan", "aria-label": "What this job will be", "aria-live": "polite" });
-	const check = button("quiet", "Check", () => send(true));
 	const submit = button("primary", "Submit", () => send(false), { title: "Ctrl+Enter" });
-	const presets = PRESETS.map(({ title, spec }) => button("chip", title, () => {
+	const take = (spec) => {
 		editor.set(pretty(spec));
-		hint(result);
-	}));
+		look();
+	};
+	const earlier = h("select", { "aria-label": "Start from an earlier run", change: () => {
+		fromRun(earlier.value);
+		earlier.value = "";
+	} });
 	put(root, h("div", { class: "page submit" },
 		h("header", { class: "page-head" }, h("h1", {}, "New job"), h("p", {}, ABOUT)),
-		h("div", { class: "presets", role: "group", "aria-label": "Start from" }, h("span", {}, "Start from"), presets),
-		h("div", { class: "columns" },
-			h("div", {}, editor.element, h("div", { class: "buttons" }, submit, check)), result)));
+		h("div", { class: "controls", role: "group", "aria-label": "Start from" }, h("span", { class: "quiet" }, "Start from"),
+			PRESETS.map(({ title, spec }) => button("chip", title, () => take(spec))), earlier),
+		h("div", { class: "columns" }, h("div", {}, editor.element, h("div", { class: "buttons" }, submit)), result)));
 
+	let asked = 0;
 	async function send(dry) {
-		editor.clear();
 		const text = editor.text;
+		const mine = (asked += 1);
+		const fail = (message, range, field) => {
+			if (mine !== asked) return;
+			editor.fail(message, range, field, dry);
+			hint();
+		};
+		editor.clear();
 		const broken = syntaxError(text);
-		if (broken) return editor.fail(broken.message, broken, "JSON");
-		check.disabled = submit.disabled = true;
+		if (broken) return fail(broken.message, broken, "JSON");
+		submit.disabled = !dry;
 		try {
-			if (dry) showPlan(result, await api.post("/jobs?dry_run=true", text));
-			else {
+			if (dry) {
+				const plan = await api.post("/jobs?dry_run=true", text);
+				if (mine === asked) showPlan(result, plan);
+			} else {
 				const job = await submitJob(text);
 				keep("draft", null);
 				location.hash = link("runs", job.run_id);
 			}
 		} catch (error) {
-			editor.fail(error.message, error.field ? locate(text, error.field) : null, error.field);
-		} finally {
-			check.disabled = submit.disabled = false;
+			fail(error.message, error.field ? locate(text, error.field) : null, error.field);
+		}
+		submit.disabled = false;
+	}
+	const soon = settled(700, () => send(true));
+	const look = () => {
+		asked += 1;
+		soon();
+	};
+	const hint = () => put(result, h("p", { class: "quiet" }, "What the job will be appears here when the spec is sound."));
+
+	async function fromRun(id) {
+		try {
+			take(await api.get(`/runs/${encodeURIComponent(id)}/spec`));
+		} catch (error) {
+			editor.fail(error.message);
 		}
 	}
 
+	const listRuns = () => {
+		const runs = [...state.runs.values()].filter((run) => run.job !== null).sort((a, b) => beginning(b) - beginning(a)).slice(0, 300);
+		earlier.hidden = !runs.length;
+		if (earlier.options.length !== runs.length + 1) put(earlier, h("option", { value: "" }, "An earlier run…"),
+			runs.map((run) => h("option", { value: run.id }, `${run.name} · ${run.experiment} · job ${run.job}`)));
+	};
+
+	editor.element.addEventListener("input", look);
 	editor.element.addEventListener("keydown", (event) => {
 		if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(false);
 	});
-	hint(result);
-	start(editor);
-	return () => {};
-}
-
-async function start(editor) {
+	hint();
+	listRuns();
 	editor.set(recall("draft", null) ?? pretty(PRESETS[2].spec));
-	const { from } = state.view;
-	if (!from) return;
-	try {
-		editor.set(pretty(await api.get(`/runs/${encodeURIComponent(from)}/spec`)));
-	} catch (error) {
-		editor.fail(error.message, null, null);
-	}
+	if (state.view.from) fromRun(state.view.from);
+	else look();
+	const stop = listen("runs", listRuns);
+	return () => {
+		stop();
+		soon.stop();
+		asked += 1;
+	};
 }
 
 function specEditor() {
 	const numbers = h("ol", { class: "numbers", "aria-hidden": "true" });
 	const area = h("textarea", { id: "spec", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off",
 		"aria-label": "Job spec (JSON)", "aria-describedby": "spec-error" });
-	const field = h("code", { class: "field" });
-	const words = h("span");
-	const error = h("p", { id: "spec-error", class: "field-error", role: "alert", hidden: true }, field, words);
-	const frame = h("div", { class: "editor" }, numbers, area);
-	const element = h("div", {}, frame, error);
+	const error = h("p", { id: "spec-error", class: "field-error", role: "alert", hidden: true });
+	const element = h("div", { class: "spec-editor" }, h("div", { class: "editor" }, numbers, area), error);
 	let marked = -1;
 
 	const number = () => {
 		const lines = area.value.split("\n").length;
-		while (numbers.childElementCount < lines) numbers.append(h("li"));
-		while (numbers.childElementCount > lines) numbers.lastChild.remove();
 		area.rows = Math.min(48, Math.max(18, lines + 1));
-		[...numbers.children].forEach((li, i) => li.classList.toggle("bad", i === marked));
+		put(numbers, Array.from({ length: lines }, (_, i) => h("li", { class: i === marked && "bad" })));
 	};
 	const clear = () => {
 		marked = -1;
@@ -87,6 +112,7 @@ function specEditor() {
 		area.removeAttribute("aria-invalid");
 		number();
 	};
+
 	area.addEventListener("input", () => {
 		clear();
 		keep("draft", area.value);
@@ -101,42 +127,26 @@ function specEditor() {
 		set(text) {
 			area.value = text;
 			area.scrollTop = 0;
+			keep("draft", text);
 			clear();
 		},
-		fail(message, range, name) {
+		/** Tells a fault and marks its line; `quietly`: the caret stays where one writes. */
+		fail(message, range, name, quietly) {
 			error.hidden = false;
-			// Most messages name the field themselves.
-			field.hidden = !name || message.includes(name);
-			setText(field, name ?? "");
-			setText(words, message);
+			setText(error, !name || message.includes(name) ? message : `${name}: ${message}`);
 			area.setAttribute("aria-invalid", "true");
 			if (!range) return;
 			marked = area.value.slice(0, range.start).split("\n").length - 1;
 			number();
+			if (quietly) return;
 			area.focus();
 			area.setSelectionRange(range.start, range.end);
 		},
 	};
 }
 
-function hint(result) {
-	put(result, h("p", { class: "hint" }, "Check shows layers, parameters, steps and memory before anything runs."));
-}
-
 function showPlan(result, plan) {
-	const facts = [
-		["parameters", format.count(plan.parameters)],
-		["steps per epoch", format.count(plan.steps_per_epoch)],
-		["steps in all", format.count(plan.total_steps)],
-		["memory", format.bytes(plan.memory_bytes)],
-	];
-	put(result, h("h2", {}, "This job is sound"),
-		h("dl", { class: "numbers-row" }, facts.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text)))),
-		h("table", { class: "facts-table layers" },
-			heads("layer", "#output", "#parameters"),
-			h("tbody", {}, plan.layers.map((layer) => h("tr", {}, h("th", { scope: "row" }, layer.name),
-				h("td", { class: "n" }, layer.output_shape.join(" × ")),
-				h("td", { class: "n" }, format.count(layer.parameters)))))),
-		plan.spec ? h("details", { class: "box" }, h("summary", {}, h("h2", {}, "With every default filled in")),
-			h("pre", { class: "spec", tabindex: "0" }, pretty(plan.spec))) : null);
+	put(result, h("h2", {}, "This job is sound"), planned(plan),
+		h("details", { class: "box" }, h("summary", {}, h("h2", {}, "With every default filled in")),
+			h("pre", { class: "spec", tabindex: "0" }, pretty(plan.spec))));
 }

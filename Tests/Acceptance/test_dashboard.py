@@ -4,6 +4,7 @@ Charts tell what they draw through their card: `data-key` (the curve's name), `d
 `data-runs`; the upper canvas says the same in its label.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -188,7 +189,6 @@ def test_the_queue_shows_and_changes_jobs(server, open_page):
 def test_a_job_is_checked_and_submitted_from_the_form(server, open_page):
     page = open_page("#/submit")
     page.get_by_role("button", name="MLP, momentum").click()
-    page.get_by_role("button", name="Check").click()
     plan = page.locator(".plan")
     expect(plan).to_contain_text("4,810")  # 64 x 64 + 64 + 64 x 10 + 10
     expect(plan.locator("tbody tr")).to_have_count(3)
@@ -203,25 +203,39 @@ def test_a_job_is_checked_and_submitted_from_the_form(server, open_page):
 def test_an_error_appears_at_its_field(server, open_page):
     page = open_page("#/submit", allow=["400"])
     page.get_by_role("button", name="MLP, Adam").click()
+    expect(page.locator(".plan")).to_contain_text("4,810")
     text = page.locator("#spec")
+    error = page.locator("#spec-error")
     text.fill(text.input_value().replace("0.001", "-1"))
-    selected = "area => area.value.slice(area.selectionStart, area.selectionEnd)"
-    for button in ("Check", "Submit"):
-        page.get_by_role("button", name=button).click()
-        error = page.locator("#spec-error")
-        expect(error).to_contain_text("optimizer.lr")
-        expect(text).to_have_attribute("aria-invalid", "true")
-        assert text.evaluate(selected) == '"lr": -1'
-        line = text.input_value()[: text.input_value().index('"lr"')].count("\n")
-        expect(page.locator(".numbers li").nth(line)).to_have_class("bad")
-        text.press("End")
-        text.press("Space")
-        expect(error).to_be_hidden()
-        text.press("Backspace")
+    caret = text.evaluate("area => area.selectionStart")
+    # While one writes, the server checks and the line is marked, but the caret stays.
+    expect(error).to_contain_text("optimizer.lr")
+    expect(page.locator(".plan")).not_to_contain_text("4,810")
+    line = text.input_value()[: text.input_value().index('"lr"')].count("\n")
+    expect(page.locator(".numbers li").nth(line)).to_have_class("bad")
+    assert text.evaluate("area => area.selectionStart") == caret
+    text.press("Space")
+    expect(error).to_be_hidden()
+    text.press("Backspace")
+    page.get_by_role("button", name="Submit").click()
+    expect(error).to_contain_text("optimizer.lr")
+    expect(text).to_have_attribute("aria-invalid", "true")
+    expect(text).to_be_focused()
+    assert text.evaluate("area => area.value.slice(area.selectionStart, area.selectionEnd)") == '"lr": -1'
     text.fill('{"optimizer": {"type": "sgd",, "lr": 1}}')
-    page.get_by_role("button", name="Check").click()
-    expect(page.locator("#spec-error")).to_contain_text("line 1")
+    expect(error).to_contain_text("line 1")
     assert server.get("/api/v1/jobs")["jobs"] == []
+
+
+def test_a_job_starts_from_an_earlier_run(server, open_page):
+    first = server.run_job(digits(name="first", seed=11))
+    page = open_page("#/submit")
+    page.get_by_label("Start from an earlier run").select_option(first["run_id"])
+    expect(page.locator("#spec")).to_have_value(re.compile('"seed": 11'))
+    expect(page.locator(".plan h2").first).to_have_text("This job is sound")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.locator(".run-head .badge")).to_have_text("finished")
+    assert len(server.get("/api/v1/jobs")["jobs"]) == 2
 
 
 def test_a_spec_is_edited_and_run_again(server, open_page):
@@ -259,6 +273,49 @@ def test_the_run_page_tells_everything(server, open_page):
     for key in ("train/loss", "train/accuracy", "val/loss", "val/accuracy"):
         wait_for_points(page, key, 0)
     assert page.title().startswith("whole")
+
+
+def test_the_tabs_of_a_run_show_its_log_model_and_spec(server, open_page):
+    layers = [
+        {"type": "conv2d", "channels": 4, "kernel": 3, "padding": 1},
+        {"type": "residual", "layers": [{"type": "conv2d", "channels": 4, "kernel": 3, "padding": 1}, {"type": "relu"}]},
+        {"type": "flatten"},
+        {"type": "linear", "out": 10},
+    ]
+    job = server.run_job(digits(name="graph", model={"layers": layers}))
+    plan = server.request("POST", "/api/v1/jobs?dry_run=true", json=server.get(f"/api/v1/runs/{job['run_id']}/spec")).json()
+    page = open_page(f"#/runs/{job['run_id']}")
+    tabs = page.get_by_role("navigation", name="Parts of this run")
+    expect(tabs.locator("[aria-current]")).to_have_text("Overview")
+    tabs.get_by_role("link", name="Model").click()
+    rows = page.locator(".pane table tbody tr")
+    expect(rows).to_have_count(len(plan["layers"]))
+    for row, layer in zip(rows.all(), plan["layers"]):
+        expect(row.locator("th")).to_contain_text(layer["name"])
+        expect(row.locator("td").nth(0)).to_have_text(" × ".join(map(str, layer["output_shape"])))
+        expect(row.locator("td").nth(1)).to_have_text(f"{layer['parameters']:,}")
+    expect(rows.nth(1).locator("th")).to_contain_text("↳ conv2d channels 4")
+    expect(page.locator(".pane dl")).to_contain_text(f"{plan['parameters']:,}")
+    expect(page.locator(".board")).to_be_hidden()
+    tabs.get_by_role("link", name="Spec").click()
+    assert json.loads(page.get_by_label("Spec", exact=True).inner_text()) == plan["spec"]
+    tabs.get_by_role("link", name="Log").press("Enter")
+    expect(page.locator(".pane .log li").first).to_be_visible()
+    page.reload()
+    expect(tabs.locator("[aria-current]")).to_have_text("Log")
+    page.go_back()
+    expect(page.get_by_label("Spec", exact=True)).to_be_visible()
+    tabs.get_by_role("link", name="Overview").click()
+    expect(page.locator("aside .log li").first).to_be_visible()
+    expect(page.locator(".board")).to_be_visible()
+
+
+def test_a_run_of_another_client_has_no_spec_and_says_so(server, open_page):
+    mlflow = f"{server.url}/api/2.0/mlflow/runs/create"
+    run = server.request("POST", mlflow.removeprefix(server.url), json={"experiment_id": "0", "run_name": "elsewhere"}).json()["run"]["info"]
+    page = open_page(f"#/runs/{run['run_id']}?tab=model", allow=["404"])
+    expect(page.locator(".pane")).to_contain_text("was not trained here")
+    expect(page.get_by_role("button", name="Run again")).to_have_count(0)
 
 
 def test_an_unknown_run_says_so(server, open_page):

@@ -212,6 +212,40 @@ def test_rows_are_pinned_hidden_and_compared_with_a_baseline(with_runs):
     expect(page.get_by_text("run 5", exact=True)).to_have_count(1)
 
 
+def test_the_main_metrics_curve_is_in_each_row_in_sight(with_runs):
+    page, runs, _ = with_runs(400)
+    asked = []
+
+    def answer(route):
+        query = urllib.parse.parse_qs(urllib.parse.urlparse(route.request.url).query)
+        asked.append((query["key"][0], query["run"]))
+        curve = {"key": query["key"][0], "count": 4, "sampled": False, "steps": [0, 1, 2, 3], "timestamps": [0, 1, 2, 3]}
+        route.fulfill(json={"curves": [{**curve, "run_id": run, "values": [3, "NaN", 2, 1]} for run in query["run"]]})
+
+    page.unroute(re.compile(r"/api/v1/curves\?"))
+    page.route(re.compile(r"/api/v1/curves\?"), answer)
+    page.reload()
+    expect(head(page, "trend")).to_have_text("val/loss")
+    path = page.locator("tr", has=page.get_by_text("run 3", exact=True)).locator(".spark path")
+    expect(path).to_have_attribute("d", "M0.0 2.0L48.0 11.0L72.0 20.0h1")
+    asked = [(key, run) for key, some in asked for run in some if key == "val/loss"]
+    assert len(asked) < 100, "rows out of sight are not read"
+    page.locator(".scroller").evaluate("s => (s.scrollTop = 300 * 36)")
+    expect(page.locator("tr", has=page.get_by_text("run 305", exact=True)).locator(".spark path")).to_have_count(1)
+
+
+def test_a_run_gets_another_colour_and_keeps_it(with_runs):
+    page, _, _ = with_runs(12)
+    eye = page.get_by_role("button", name="Draw run 2", exact=True)
+    colour = lambda: re.search(r"\bc(\d)\b", eye.get_attribute("class")).group(1)
+    before = int(colour())
+    page.get_by_text("run 2", exact=True).click(button="right")
+    choose_in_menu(page, "Next colour")
+    expect(eye).to_have_class(re.compile(rf"\bc{(before + 1) % 10}\b"))
+    page.reload()
+    expect(eye).to_have_class(re.compile(rf"\bc{(before + 1) % 10}\b"))
+
+
 def test_runs_are_selected_in_ranges_and_saved_as_csv(with_runs):
     page, runs, _ = with_runs([*fleet(11), {**fleet(12)[11], "name": 'a "quoted", name'}])
     page.get_by_role("checkbox", name="Select run 2", exact=True).click()
@@ -305,13 +339,13 @@ def test_tags_and_deletion_go_through_mlflow_and_can_be_undone(with_runs):
     assert sorted(c[1]["run_id"] for c in calls if c[0] == "runs/restore") == sorted(ids)
 
 
-def test_a_call_that_the_server_lacks_is_reported(with_runs):
+def test_a_call_that_fails_is_reported(with_runs):
     page, _, _ = with_runs(3, allow=["404"])
-    page.route(re.compile("/api/2.0/mlflow/runs/"), lambda route: route.fulfill(status=404, json={"message": "no"}))
+    page.route(re.compile("/api/2.0/mlflow/runs/"), lambda route: route.fulfill(status=404, json={"message": "not today"}))
     page.get_by_text("run 1", exact=True).click(button="right")
     choose_in_menu(page, "Delete…")
     page.locator("dialog").get_by_role("button", name="Delete").click()
-    expect(page.locator(".toast.bad")).to_contain_text("does not offer")
+    expect(page.locator(".toast.bad")).to_contain_text("Deleting failed after 0 of 1: not today")
     expect(page.locator(".summary")).to_contain_text("3 runs")
 
 

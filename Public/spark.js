@@ -1,0 +1,46 @@
+// Curves as small as a word, in a column of the table; they are read for the rows in sight.
+
+import * as api from "./api.js";
+import { svg, throttled } from "./dom.js";
+import { parse } from "./format.js";
+import { colourOf, tell } from "./store.js";
+
+const [WIDTH, HEIGHT] = [72, 22];
+const curves = new Map(); // run -> {key, count, values}
+const wanted = new Set();
+
+const read = throttled(300, async () => {
+	const ids = [...wanted].slice(0, 60);
+	for (const id of ids) wanted.delete(id);
+	const query = new URLSearchParams([["key", curves.get(ids[0]).key], ["max_points", 40], ...ids.map((id) => ["run", id])]);
+	const answer = await api.get(`/curves?${query}`).catch(() => ({ curves: [] }));
+	for (const { run_id: id, sampled, values, min, max } of answer.curves) {
+		// Every bucket with both of its extremes, so that no spike is lost.
+		curves.get(id).values = (sampled ? values.flatMap((_, i) => [min[i], max[i]]) : values).map(parse);
+	}
+	tell("runs");
+	if (wanted.size) read();
+});
+
+export function sparkColumn(key) {
+	const print = (run) => {
+		const count = run.metrics.get(key)?.count ?? 0;
+		const held = curves.get(run.id);
+		if (count && (held?.key !== key || held.count !== count)) {
+			curves.set(run.id, { key, count, values: held?.key === key ? held.values : [] });
+			wanted.add(run.id);
+			read();
+		}
+		return `${colourOf(run.id)} ${curves.get(run.id)?.values}`;
+	};
+	return { id: "trend", title: key, width: 92, usual: true, hint: `the curve of ${key}`, print, render(run) {
+		const values = curves.get(run.id)?.values ?? [];
+		const known = values.filter(Number.isFinite);
+		const low = Math.min(...known);
+		const scale = (HEIGHT - 4) / (Math.max(...known) - low || 1);
+		const points = values.flatMap((v, i) => (Number.isFinite(v)
+			? `${((i * WIDTH) / Math.max(1, values.length - 1)).toFixed(1)} ${(HEIGHT - 2 - scale * (v - low)).toFixed(1)}` : []));
+		return svg("svg", { class: `spark c${colourOf(run.id)}`, width: WIDTH, height: HEIGHT, "aria-hidden": "true" },
+			points.length && svg("path", { d: `M${points.join("L")}h1` }));
+	} };
+}
