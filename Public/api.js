@@ -29,7 +29,7 @@ export function token() {
 async function renewToken() {
 	asking ??= askToken().then((given) => {
 		asking = null;
-		localStorage.setItem(TOKEN, given);
+		setToken(given);
 	});
 	return asking;
 }
@@ -53,6 +53,11 @@ async function send(path, options = {}) {
 		if (answer.ok) return answer;
 		throw new ApiError(answer.status, await answer.json().catch(() => null));
 	}
+}
+
+export function setToken(given) {
+	if (given) localStorage.setItem(TOKEN, given);
+	else localStorage.removeItem(TOKEN);
 }
 
 export async function get(path, signal) {

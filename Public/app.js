@@ -1,7 +1,5 @@
-// The entry: puts the view that the address names into the page and keeps the connection to the server. store.js holds
-// the one state, api.js talks to the server, board.js draws charts, grid.js tables. A new page is a module in views/ with
-// `mount(root)`, which gives back how to take it away, a row in VIEWS and a link in index.html. What a server sent is
-// shown as text, through dom.js alone; colours are in style.css alone.
+// The entry: puts the view that the address names into the page and keeps the connection to the server. A new page is a
+// module in views/ with `mount(root)`, which gives back how to take it away, a row in VIEWS and a link in index.html.
 
 import { openEvents, setTokenPrompt } from "./api.js";
 import { empty, h, put, setText } from "./dom.js";
@@ -15,6 +13,8 @@ const VIEWS = {
 	compare: ["Compare", () => import("./views/compare.js")],
 	jobs: ["Queue", () => import("./views/jobs.js")],
 	submit: ["New job", () => import("./views/submit.js")],
+	models: ["Models", () => import("./views/models.js")],
+	settings: ["Settings", () => import("./views/settings.js")],
 };
 
 const GONE = "The server cannot be reached. What you see is the last state; this page reconnects by itself.";
@@ -40,8 +40,8 @@ async function route() {
 	const [title, list, single = list] = VIEWS[view.page];
 	document.title = `${title} · Cairn`;
 	for (const anchor of document.querySelectorAll("[data-page]")) {
-		if (anchor.dataset.page === view.page) anchor.setAttribute("aria-current", "page");
-		else anchor.removeAttribute("aria-current");
+		anchor.ariaCurrent = anchor.dataset.page === view.page ? "page" : null;
+		if (anchor.ariaCurrent) anchor.scrollIntoView({ block: "nearest" });
 	}
 	const read = await (view.id ? single : list)().catch((error) => ({ mount() {
 		shownPage = "";

@@ -94,8 +94,6 @@ export function difference(delta, sign) {
 	return h("small", { class: `delta ${look}`, title: look }, delta ? `${delta > 0 ? "+" : ""}${format.value(delta, 3)}` : "=");
 }
 
-// --- what the reader decided
-
 export function layout() {
 	const empty = { order: [], on: [], off: [], pin: [], width: {} };
 	try {
@@ -121,8 +119,6 @@ export function arrange(columns, { order, on, off, pin, width }) {
 	const placed = shown.map((column) => (order.includes(column.id) ? moved.shift() : column));
 	return [...placed.filter((c) => c.pinned), ...placed.filter((c) => !c.pinned)];
 }
-
-// --- order
 
 const collator = new Intl.Collator("en", { numeric: true });
 const none = (v) => v === null || v === undefined || v === "" || Number.isNaN(v);

@@ -22,7 +22,6 @@ function fill(element, properties, children) {
 	return element;
 }
 
-/** Appends nodes or text; lists are flattened, nothing is skipped silently but `null` and `false`. */
 export function add(element, ...children) {
 	for (const child of children.flat(Infinity)) {
 		if (child === null || child === undefined || child === false) continue;

@@ -44,8 +44,6 @@ export class Grid {
 		});
 	}
 
-	// --- columns
-
 	setColumns(columns, sort) {
 		const print = JSON.stringify(columns.map((c) => [c.id, c.title, c.pinned, c.mark]));
 		Object.assign(this, { columns, sort });
@@ -76,7 +74,6 @@ export class Grid {
 		this.table.style.minWidth = `${all}px`;
 	}
 
-	/** The columns in sight; when others came, all cells are made anew. */
 	across() {
 		const { scrollLeft, clientWidth } = this.element;
 		const near = (margin) => {
@@ -136,8 +133,6 @@ export class Grid {
 		list.splice(at < 0 ? list.length : at, 1, next);
 		this.on.sort(also ? list : [next]);
 	}
-
-	// --- rows
 
 	setRows(rows, top = []) {
 		Object.assign(this, { rows, top });
@@ -222,8 +217,6 @@ export class Grid {
 		this.lit = id;
 		this.later();
 	}
-
-	// --- keys
 
 	activate(id) {
 		this.active = id;

@@ -25,17 +25,23 @@ export function isDark() {
 	return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-export function toggleTheme() {
-	const dark = !isDark();
-	const system = matchMedia("(prefers-color-scheme: dark)").matches;
-	document.documentElement.style.colorScheme = dark === system ? "" : dark ? "dark" : "light";
+export const scheme = () => document.documentElement.style.colorScheme || "system";
+
+/** Light, dark, or as the system has it; theme.js puts it in place at the next load. */
+export function setScheme(name) {
+	document.documentElement.style.colorScheme = name === "system" ? "" : name;
 	try {
-		if (dark === system) localStorage.removeItem("cairn.theme");
-		else localStorage.setItem("cairn.theme", dark ? "dark" : "light");
+		if (name === "system") localStorage.removeItem("cairn.theme");
+		else localStorage.setItem("cairn.theme", name);
 	} catch {
 		// Not remembered then.
 	}
 	tell("theme");
+}
+
+export function toggleTheme() {
+	const dark = !isDark();
+	setScheme(dark === matchMedia("(prefers-color-scheme: dark)").matches ? "system" : dark ? "dark" : "light");
 }
 
 listen("theme", () => cache.clear());

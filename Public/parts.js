@@ -10,8 +10,6 @@ import { act } from "./store.js";
 const ACTIONS = { queued: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"] };
 const LABELS = { pause: "Pause", resume: "Resume", cancel: "Cancel" };
 
-// --- jobs
-
 export function badge(state) {
 	return h("span", { class: `badge ${state}` }, h("i", { "aria-hidden": "true" }), state);
 }
@@ -66,14 +64,11 @@ export function planned(plan) {
 		cells([name, settings(layers[i])], [shape.join(" × ") || "1"], [format.count(parameters)], bar(parameters / plan.parameters))), "shares")];
 }
 
-/** What a layer was told, without what is off, and the layers inside of it. */
 function settings({ type, init, layers, ...told } = {}) {
 	const words = Object.entries(told).filter(([key, v]) => v !== null && v !== false && key !== "lr_scale");
 	return [h("small", { class: "quiet" }, words.map(([key, v]) => ` ${key} ${JSON.stringify(v)}`).join(",")),
 		layers?.map((inner) => h("div", {}, "↳ ", inner.type, settings(inner)))];
 }
-
-// --- tables, boxes, pages
 
 /** Figures in boxes: pairs of a name and a text; what has no text is left out. */
 export const figures = (pairs) => h("dl", { class: "numbers-row" }, pairs.filter(([, text]) => text)
@@ -87,12 +82,13 @@ export function table(titles, rows, look = "") {
 export const cells = (head, ...contents) => h("tr", {}, h("th", { scope: "row" }, head), contents.map((content) =>
 	h("td", { class: Array.isArray(content) && content.length === 1 && !content[0]?.nodeType && "n" }, content)));
 
-/** A share as a bar. */
 export function bar(share) {
 	const fill = h("i", { title: `${(100 * share).toFixed(1)} %` });
 	fill.style.width = `${100 * share}%`;
 	return fill;
 }
+
+export const labels = (texts) => texts.map((text) => h("span", { class: "label" }, text));
 
 export const note = (text) => h("p", { class: "quiet" }, text);
 

@@ -16,7 +16,6 @@ export const state = {
 	shape: 0, // grows whenever a run, a parameter or a metric's name comes or goes
 	jobs: new Map(),
 	loading: false, // whether more pages of runs are under way
-	nextJobs: null,
 	link: "opening",
 };
 
@@ -32,8 +31,6 @@ export function listen(topic, action) {
 	bus.addEventListener(topic, wrapped);
 	return () => bus.removeEventListener(topic, wrapped);
 }
-
-// --- the address
 
 const chosenNames = Object.keys(DEFAULTS).filter((name) => name !== "page" && name !== "id");
 
@@ -116,8 +113,6 @@ function decode(part) {
 		return part;
 	}
 }
-
-// --- what this browser remembers; where it may not, nothing
 
 export function recall(name, fallback) {
 	try {
@@ -224,13 +219,11 @@ export function dropRun(id) {
 	if (state.runs.delete(id)) state.shape += 1;
 }
 
-export async function loadJobs(more = false) {
-	const page = more && state.nextJobs ? `&page_token=${encodeURIComponent(state.nextJobs)}` : "";
+export async function loadJobs() {
 	const asked = events;
-	const answer = await api.get(`/jobs?limit=200${page}`);
-	if (!more) for (const id of state.jobs.keys()) if (!overtaken(id, asked)) state.jobs.delete(id);
+	const answer = await api.get("/jobs?limit=1000");
+	for (const id of state.jobs.keys()) if (!overtaken(id, asked)) state.jobs.delete(id);
 	for (const job of answer.jobs) takeJob(job, asked);
-	state.nextJobs = answer.next_page_token ?? null;
 	tell("jobs");
 }
 
@@ -253,8 +246,6 @@ export async function act(job, action) {
 	takeJob(await api.post(`/jobs/${job.id}/${action}`), asked);
 	tell("jobs");
 }
-
-// --- live events
 
 // Runs that are being read; true: events came meanwhile, which the answer may lack.
 const missing = new Map();
@@ -316,8 +307,6 @@ function takePoints(points) {
 	tell("points", points);
 	tell("runs");
 }
-
-// --- colours
 
 // The hue of each colour of the style sheet: violet, ochre, green, pink, violet, blue, red, ochre, pink, green.
 const HUES = [0, 1, 2, 3, 0, 4, 5, 1, 3, 2];

@@ -1,9 +1,9 @@
 // The queue: every job with its state, priority, progress and buttons.
 
-import { button, empty, h, heads, put, setText, throttled } from "../dom.js";
+import { empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { badge, fail, jobButtons, progressBar, progressText, took } from "../parts.js";
-import { link, listen, loadJobs, state } from "../store.js";
+import { badge, jobButtons, progressBar, progressText, took } from "../parts.js";
+import { link, listen, state } from "../store.js";
 
 const ABOUT = "Highest priority first, then oldest first. Running jobs survive a restart of the server.";
 const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finished: 3 };
@@ -11,11 +11,9 @@ const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finish
 export function mount(root) {
 	const rows = new Map(); // job -> {element, show}; rows stay, so that focus survives live data
 	const body = h("tbody");
-	const more = button("quiet", "Load older jobs", () => loadJobs(true).catch(fail));
 	const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Queue"), h("p", {}, ABOUT)),
 		h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Jobs" }, h("table", { class: "list queue", "aria-label": "Jobs" },
-			heads("#job", "run", "state", "progress", "", "#priority", "#created", "#took", ""), body)),
-		h("div", { class: "foot" }, more));
+			heads("#job", "run", "state", "progress", "", "#priority", "#created", "#took", ""), body)));
 	const nothing = empty("Nothing in the queue", "A job is a model, a data set and an optimizer.",
 		h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")));
 	const show = () => {
@@ -29,7 +27,6 @@ export function mount(root) {
 			row.show(job);
 			if (body.children[i] !== row.element) body.insertBefore(row.element, body.children[i] ?? null);
 		});
-		more.hidden = state.nextJobs === null;
 	};
 	const soon = throttled(200, show);
 	const stops = [listen("jobs", soon), listen("runs", soon), listen("link", soon)];

@@ -81,14 +81,12 @@ export function mount(root) {
 	};
 }
 
-/** What a promise brings, shown when it is there. */
 function reading(promise, show) {
 	const element = h("section", {}, note("Reading…"));
 	promise.then((found) => put(element, show(found)), (error) => put(element, note(error.message)));
 	return element;
 }
 
-// --- head
 function header(readSpec) {
 	const title = h("h1");
 	const mark = h("span");
@@ -134,7 +132,6 @@ function header(readSpec) {
 	return { element, show };
 }
 
-// --- panels
 function factPanels() {
 	const [metricRows, paramRows, tagRows] = [0, 1, 2].map(() => h("tbody"));
 	const facts = (title, rows, head) => panel(title, h("table", { class: "facts-table" }, head, rows));

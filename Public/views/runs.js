@@ -57,8 +57,6 @@ export function mount(root) {
 		h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")),
 		h("pre", {}, `cairn submit job.json --server ${location.origin}`));
 
-	// --- what is shown
-
 	let inventoried = "";
 	let found = null;
 	let pace = 250; // milliseconds between two rounds, more when one takes long
@@ -158,8 +156,6 @@ export function mount(root) {
 		save(new Blob([text], { type: "text/csv" }), "runs.csv");
 	}
 
-	// --- filtering by the server
-
 	let answer = null; // the ids that the server found; null while it has not answered
 	let abort = null;
 	const query = settled(350, async () => {
@@ -198,8 +194,6 @@ export function mount(root) {
 		if (!isQuery(text)) answer = null;
 		else if (isWhole(text)) query();
 	}
-
-	// --- selecting, menus, keys
 
 	function select(ids, on) {
 		for (const id of ids) selected[on ? "add" : "delete"](id);
@@ -323,8 +317,6 @@ export function mount(root) {
 			mark(run) && h("span", { class: "label" }, mark(run)), more, bar?.element);
 	}
 
-	// --- life
-
 	const keys = (event) => {
 		if (event.target.closest("input, textarea, select, dialog, .menu, .board") || event.ctrlKey || event.metaKey || event.altKey) return;
 		if (event.key === "/") search.focus();
@@ -367,6 +359,5 @@ function fillExperiments(select, runs) {
 	select.hidden = names.length < 2;
 	if (select.dataset.print === print) return;
 	select.dataset.print = print;
-	put(select, h("option", { value: "" }, "All experiments"), names.map((name) => h("option", {}, name)));
-	[...select.options].slice(1).forEach((option, i) => (option.value = names[i]));
+	put(select, h("option", { value: "" }, "All experiments"), names.map((value) => Object.assign(h("option", {}, value), { value })));
 }

@@ -38,7 +38,7 @@ export function mount(root) {
 		};
 		editor.clear();
 		const broken = syntaxError(text);
-		if (broken) return fail(broken.message, broken, "JSON");
+		if (broken) return fail(broken.message.replace(/^line \d+: /, ""), broken);
 		submit.disabled = !dry;
 		try {
 			if (dry) {
@@ -94,30 +94,21 @@ export function mount(root) {
 }
 
 function specEditor() {
-	const numbers = h("ol", { class: "numbers", "aria-hidden": "true" });
-	const area = h("textarea", { id: "spec", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off",
+	const area = h("textarea", { id: "spec", class: "box", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off",
 		"aria-label": "Job spec (JSON)", "aria-describedby": "spec-error" });
 	const error = h("p", { id: "spec-error", class: "field-error", role: "alert", hidden: true });
-	const element = h("div", { class: "spec-editor" }, h("div", { class: "editor" }, numbers, area), error);
-	let marked = -1;
+	const element = h("div", { class: "spec-editor" }, area, error);
 
-	const number = () => {
-		const lines = area.value.split("\n").length;
-		area.rows = Math.min(48, Math.max(18, lines + 1));
-		put(numbers, Array.from({ length: lines }, (_, i) => h("li", { class: i === marked && "bad" })));
-	};
 	const clear = () => {
-		marked = -1;
 		error.hidden = true;
 		area.removeAttribute("aria-invalid");
-		number();
+		area.rows = Math.min(48, Math.max(18, area.value.split("\n").length + 1));
 	};
 
 	area.addEventListener("input", () => {
 		clear();
 		keep("draft", area.value);
 	});
-	area.addEventListener("scroll", () => (numbers.style.transform = `translateY(${-area.scrollTop}px)`));
 
 	return {
 		element, clear,
@@ -130,15 +121,13 @@ function specEditor() {
 			keep("draft", text);
 			clear();
 		},
-		/** Tells a fault and marks its line; `quietly`: the caret stays where one writes. */
+		/** Tells a fault and its line; `quietly`: the caret stays where one writes. */
 		fail(message, range, name, quietly) {
 			error.hidden = false;
-			setText(error, !name || message.includes(name) ? message : `${name}: ${message}`);
+			const line = range ? `line ${area.value.slice(0, range.start).split("\n").length}: ` : "";
+			setText(error, `${line}${!name || message.includes(name) ? "" : `${name}: `}${message}`);
 			area.setAttribute("aria-invalid", "true");
-			if (!range) return;
-			marked = area.value.slice(0, range.start).split("\n").length - 1;
-			number();
-			if (quietly) return;
+			if (!range || quietly) return;
 			area.focus();
 			area.setSelectionRange(range.start, range.end);
 		},

@@ -208,11 +208,10 @@ def test_an_error_appears_at_its_field(server, open_page):
     error = page.locator("#spec-error")
     text.fill(text.input_value().replace("0.001", "-1"))
     caret = text.evaluate("area => area.selectionStart")
-    # While one writes, the server checks and the line is marked, but the caret stays.
-    expect(error).to_contain_text("optimizer.lr")
+    # While one writes, the server checks and the line is told, but the caret stays.
+    line = text.input_value()[: text.input_value().index('"lr"')].count("\n") + 1
+    expect(error).to_have_text(re.compile(rf"^line {line}: optimizer\.lr "))
     expect(page.locator(".plan")).not_to_contain_text("4,810")
-    line = text.input_value()[: text.input_value().index('"lr"')].count("\n")
-    expect(page.locator(".numbers li").nth(line)).to_have_class("bad")
     assert text.evaluate("area => area.selectionStart") == caret
     text.press("Space")
     expect(error).to_be_hidden()
@@ -495,7 +494,8 @@ def test_every_page_fits_a_phone_is_readable_and_named(server, open_page, scheme
     job = server.submit(digits(name="a name that is rather longer than any column would like to give room to"))
     server.wait(job["id"])
     page = open_page("#/runs", viewport=PHONE, scheme=scheme)
-    for address in ("#/runs", f"#/runs/{job['run_id']}", "#/jobs", "#/submit"):
+    one = f"#/runs/{job['run_id']}"
+    for address in ("#/runs", one, f"{one}?tab=model", f"{one}?tab=spec", "#/jobs", "#/submit", "#/settings"):
         page.goto(f"{server.url}/{address}")
         page.locator("main h1, main table.list").first.wait_for()
         time.sleep(0.4)
@@ -505,6 +505,54 @@ def test_every_page_fits_a_phone_is_readable_and_named(server, open_page, scheme
             "all => all.filter(e => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map(e => e.outerHTML)"
         )
         assert unnamed == [], address
+
+
+def test_the_registry_shows_versions_with_aliases_and_stages(server, open_page):
+    page = open_page("#/models")
+    expect(page.locator("main")).to_contain_text("No models yet")
+    job = server.run_job(digits(name="parent"))
+
+    def mlflow(call, **body):
+        answer = server.request("POST", f"/api/2.0/mlflow/{call}", json=body)
+        assert answer.status_code == 200, answer.text
+
+    name = f"{HOSTILE} 'a' \"b\""
+    mlflow("registered-models/create", name=name)
+    for _ in range(2):
+        mlflow("model-versions/create", name=name, source=f"runs:/{job['run_id']}/checkpoints", run_id=job["run_id"])
+    mlflow("registered-models/alias", name=name, alias="champion", version="2")
+    mlflow("model-versions/transition-stage", name=name, version="1", stage="Production", archive_existing_versions=False)
+    page.reload()
+    rows = page.locator("main tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text(name)
+    expect(rows.nth(0).locator(".label")).to_have_text("champion")
+    expect(rows.nth(1).locator(".label")).to_have_text("Production")
+    rows.nth(0).get_by_role("link", name="parent").click()
+    expect(page.locator(".run-head h1")).to_have_text("parent")
+
+
+def test_the_token_is_kept_and_forgotten_in_the_settings(servers, open_page):
+    guarded = servers("--token", "correct horse")
+    page = open_page("#/settings", url=guarded.url, allow=["401"])
+    page.locator("dialog").get_by_label("Access token").fill("correct horse")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("dialog")).to_have_count(0)
+    page.reload()
+    field = page.get_by_label("Access token")
+    expect(field).to_have_value("correct horse")
+    field.fill(" another ")
+    field.press("Enter")
+    assert page.evaluate("localStorage.getItem('cairn.token')") == "another"
+    page.get_by_role("button", name="Forget").click()
+    assert page.evaluate("localStorage.getItem('cairn.token')") is None
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(background)
+    page.get_by_role("radio", name="dark").check()
+    assert page.evaluate(background) != light
+    page.get_by_role("radio", name="system").check()
+    assert page.evaluate(background) == light
+    assert page.evaluate("localStorage.getItem('cairn.theme')") is None
 
 
 def test_the_theme_is_toggled_and_kept(server, open_page):
@@ -590,13 +638,17 @@ def test_screenshots(server, open_page):
     ]
     for job in jobs:
         server.wait(job["id"])
-    pages = {"runs": "#/runs", "run": f"#/runs/{jobs[-1]['run_id']}", "queue": "#/jobs", "new-job": "#/submit"}
+    one = f"#/runs/{jobs[-1]['run_id']}"
+    pages = {"runs": "#/runs", "run": one, "model": f"{one}?tab=model", "spec": f"{one}?tab=spec", "log": f"{one}?tab=log",
+             "queue": "#/jobs", "new-job": "#/submit", "models": "#/models", "settings": "#/settings"}
     for scheme in ("light", "dark"):
         for size, viewport in (("", DESKTOP), ("-phone", PHONE)):
             page = open_page("#/runs", viewport=viewport, scheme=scheme)
             for name, address in pages.items():
                 page.goto(f"{server.url}/{address}")
-                page.locator("main h1, main table.list").first.wait_for()
+                page.locator("main h1, main table.list, main .empty").first.wait_for()
+                if name == "new-job":
+                    page.locator(".plan h2").first.wait_for()
                 if name in ("runs", "run"):
                     wait_for_points(page, "train/loss", 100)
                     if not size:
