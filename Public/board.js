@@ -32,8 +32,8 @@ export class Board {
 		this.zoomedAt = -Infinity;
 		this.held = null; // live points since the view was frozen
 		this.controls = controls(this);
-		this.holder = h("div", { class: "sections" });
-		this.element = h("section", { class: "board", "aria-label": "Curves" }, this.controls.element, this.holder);
+		this.holder = h("div.sections");
+		this.element = h("section.board", { "aria-label": "Curves" }, this.controls.element, this.holder);
 		this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
 		this.repair = throttled(1500, () => this.refetchStale());
 		const clock = setInterval(() => this.each(({ chart }) => chart.tick()), 1000);
@@ -144,10 +144,10 @@ export class Board {
 
 	addSection(group) {
 		const folds = () => recall("folds", {});
-		const grid = h("div", { class: "cards" });
-		const count = h("span", { class: "count" });
+		const grid = h("div.cards");
+		const count = h("span.count");
 		const name = group === TOP ? "pinned" : group || "general";
-		const element = h("details", { class: "group", "data-group": name, open: group === TOP || !(folds()[group] ?? this.folded(group)),
+		const element = h("details.group", { "data-group": name, open: group === TOP || !(folds()[group] ?? this.folded(group)),
 			toggle: () => keep("folds", { ...folds(), [group]: !element.open }) }, h("summary", {}, h("h3", {}, name), count), grid);
 		const section = { element, grid, count };
 		this.sections.set(group, section);
@@ -503,25 +503,15 @@ export function finder(text) {
 	return (key) => key.toLowerCase().includes(text.toLowerCase()) || Boolean(expression?.test(key));
 }
 
-function portions(ids) {
-	return [...Map.groupBy(ids, (_, i) => Math.floor(i / RUNS_A_CALL)).values()];
-}
+const portions = (ids) => [...Map.groupBy(ids, (_, i) => Math.floor(i / RUNS_A_CALL)).values()];
 
-function groupOf(key) {
-	return key.slice(0, Math.max(0, key.indexOf("/")));
-}
+const groupOf = (key) => key.slice(0, Math.max(0, key.indexOf("/")));
 
-function rank(list, item) {
-	return list.indexOf(item) + 1 || list.length + 1;
-}
+const rank = (list, item) => list.indexOf(item) + 1 || list.length + 1;
 
-function natural(a, b) {
-	return a.localeCompare(b, "en", { numeric: true });
-}
+const natural = (a, b) => a.localeCompare(b, "en", { numeric: true });
 
-function byGroup(a, b) {
-	return (b === TOP) - (a === TOP) || rank(FIRST, a) - rank(FIRST, b) || natural(a, b);
-}
+const byGroup = (a, b) => (b === TOP) - (a === TOP) || rank(FIRST, a) - rank(FIRST, b) || natural(a, b);
 
 /** The same keys, of which those that are in `order` take each other's places. */
 export function reordered(keys, order) {

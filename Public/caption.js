@@ -58,9 +58,7 @@ function resumed(held) {
 	return held.flatMap(({ series, name }) => series.resumed.map((step) => `${whose(held, name)}resumed at ${format.count(step)}`)).slice(0, 2);
 }
 
-function left(n, words) {
-	return n && `${format.count(n)} ${words}`;
-}
+const left = (n, words) => n && `${format.count(n)} ${words}`;
 
 function live(held) {
 	if (held.length !== 1 || !held[0].live) return [];
@@ -71,9 +69,7 @@ function live(held) {
 	return [words, Number.isFinite(seconds) && `${format.duration(seconds)} left`];
 }
 
-function sum(list, value) {
-	return list.reduce((total, item) => total + value(item), 0);
-}
+const sum = (list, value) => list.reduce((total, item) => total + value(item), 0);
 
 function count(list, passes, from = 0, to = list.length) {
 	let n = 0;

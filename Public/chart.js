@@ -25,11 +25,10 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 /** A card with one chart: `setLines` with what `Board.update` makes, `setLook` with what `lookOf` gives. */
 export class LineChart {
 	constructor(key, title, host) {
-		Object.assign(this, { key, title, host, lines: [], look: null, visible: false, timer: 0, drawnAt: -Infinity, lookedAt: -Infinity });
+		Object.assign(this, { key, title, host, lines: [], drawn: [], visible: false, drawnAt: -Infinity, lookedAt: -Infinity });
 		this.details = new Map(); // finer curves for the zoomed range, by run
 		this.pointer = null; // {x, y} in pixels, over this card
 		this.linked = null; // {x, id}: what another card, or the table, points at
-		this.box = null;
 		this.edge = null; // where the curves ended when the range of x was chosen
 		this.build();
 		this.observer = new ResizeObserver(([{ contentRect }]) => {
@@ -46,19 +45,19 @@ export class LineChart {
 		const mini = (text, action, label, more) => button("mini", text, action, { title: label, "aria-label": label, ...more });
 		[this.grid, this.plot, this.front] = ["grid", "plot", "front"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
 		this.under = h("canvas"); // bands and raw curves, which smoothing leaves as they are
-		this.overlay = h("canvas", { class: "overlay", tabindex: "0", role: "img" });
-		this.ends = h("div", { class: "ends", "aria-hidden": "true" });
-		this.hint = h("p", { class: "gesture", role: "status" });
-		this.holder = h("div", { class: "canvases" }, this.grid, this.plot, this.front, this.ends, this.overlay, this.hint);
-		this.newest = h("span", { class: "newest" });
-		this.ownMark = h("i", { class: "own", role: "img", hidden: true, title: differs, "aria-label": differs });
+		this.overlay = h("canvas.overlay", { tabindex: "0", role: "img" });
+		this.ends = h("div.ends", { "aria-hidden": "true" });
+		this.hint = h("p.gesture", { role: "status" });
+		this.holder = h("div.canvases", {}, this.grid, this.plot, this.front, this.ends, this.overlay, this.hint);
+		this.newest = h("span.newest");
+		this.ownMark = h("i.own", { role: "img", hidden: true, title: differs, "aria-label": differs });
 		this.fitButton = button("mini", "Fit", () => this.host.fit(this), { title: "Show all (double click, or 0)", hidden: true });
 		this.logButton = button("mini", "log", () => this.host.own(this, { log: !this.look.log }), { title: "Logarithmic y axis (l)" });
 		this.moreButton = mini("⋯", () => this.host.menu(this, this.moreButton), `More for ${title}`, { "aria-haspopup": "menu" });
 		this.bigButton = mini("⤢", () => this.toggleBig(), `Show ${title} in the full window`, { "aria-pressed": "false" });
-		this.strip = h("div", { class: "strip", hidden: true });
-		this.note = h("p", { class: "note" });
-		this.element = h("figure", { class: "card chart", "data-key": this.key, tabindex: "-1" },
+		this.strip = h("div.strip", { hidden: true });
+		this.note = h("p.note");
+		this.element = h("figure.card.chart", { "data-key": this.key, tabindex: "-1" },
 			h("figcaption", {}, h("h4", { title, pointerdown: (event) =>
 				event.button === 0 && event.pointerType !== "touch" && !this.isBig && this.host.drag(this, event) }, title), this.ownMark, this.newest,
 				this.fitButton, this.logButton, this.moreButton, this.bigButton), this.holder, this.strip, this.note);
@@ -362,7 +361,7 @@ export class LineChart {
 	lit(hits) {
 		const near = this.pointer && hits.length && hits[0].distance < 28 ? hits[0].line.id : null;
 		const id = near ?? this.linked?.id ?? this.selected ?? null;
-		if (id === null || !this.drawn || this.drawn.length < 2) return null;
+		if (id === null || this.drawn.length < 2) return null;
 		return this.drawn.find(({ line }) => line.id === id || line.members?.includes(id)) ?? null;
 	}
 
@@ -405,9 +404,7 @@ export class LineChart {
 	}
 }
 
-export function weightOf(line) {
-	return line.base ? "base" : line.pinned ? "pinned" : "";
-}
+export const weightOf = (line) => line.base ? "base" : line.pinned ? "pinned" : "";
 
 /** The lowest and the highest number in stretches `[list, from, to]`; of positive ones alone when `log`. */
 function extent(stretches, log) {
@@ -423,6 +420,4 @@ function extent(stretches, log) {
 	return [low, high];
 }
 
-function closest(list, x) {
-	return list.reduce((best, v, i) => (Math.abs(list[best] - x) <= Math.abs(v - x) ? best : i), 0);
-}
+const closest = (list, x) => list.reduce((best, v, i) => (Math.abs(list[best] - x) <= Math.abs(v - x) ? best : i), 0);

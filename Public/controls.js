@@ -45,9 +45,9 @@ export function controls(board) {
 	};
 	return {
 		show, group, charts,
-		element: h("div", { class: "controls" }, charts,
-			h("label", { class: "smooth" }, h("span", {}, "Smoothing"), slider, number), axis, toggles.map(([, element]) => element),
-			group, view, frozen, h("span", { class: "pair" }, back, again)),
+		element: h("div.controls", {}, charts,
+			h("label.smooth", {}, h("span", {}, "Smoothing"), slider, number), axis, toggles.map(([, element]) => element),
+			group, view, frozen, h("span.pair", {}, back, again)),
 	};
 }
 

@@ -5,10 +5,15 @@ import { visible } from "./format.js";
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Makes an element. Properties that are functions become listeners of that event, `class` and `aria-*` and the
- * like become attributes; `null`, `undefined` and `false` are left out. Children are nodes or text.
+ * Makes an element: `h("p.note", ...)` with a class. Properties that are functions become listeners of that event, others
+ * attributes; `null`, `undefined` and `false` are left out. Children are nodes or text.
  */
-export const h = (tag, properties = {}, ...children) => fill(document.createElement(tag), properties, children);
+export function h(tag, properties = {}, ...children) {
+	const [name, ...classes] = tag.split(".");
+	const element = document.createElement(name);
+	if (classes.length) element.className = classes.join(" ");
+	return fill(element, properties, children);
+}
 
 export const svg = (tag, properties = {}, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 

@@ -12,7 +12,8 @@ const LINE = 18;
 /** The picture, drawn by `context` and `path` makers: title, curves, the runs' names, the caption. */
 function paint(chart, context, path) {
 	const { width, height, places } = plan(chart);
-	const scene = { ...chart.at, path, key: "" };
+	const { area, sy } = chart.at;
+	const scene = { ...chart.at, path, key: "", sy: (v) => sy(v) + HEAD, area: { ...area, top: area.top + HEAD, bottom: area.bottom + HEAD } };
 	const write = (text, x, y, ink) => {
 		context.textAlign = "left";
 		context.textBaseline = "middle";
@@ -23,15 +24,12 @@ function paint(chart, context, path) {
 	context.fillRect(0, 0, width, height);
 	context.font = FONT.replace("11px", "600 13px");
 	write(chart.title, 14, 18, "ink");
-	context.save();
-	context.translate(0, HEAD);
 	paintGrid(context, scene, colour);
 	context.save();
 	clip(context, scene);
 	const traces = chart.inOrder();
 	for (const trace of traces) paintUnder(context, scene, trace, colour);
 	for (const trace of traces) paintLine(context, scene, trace, colour, weightOf(trace.line));
-	context.restore();
 	context.restore();
 	context.font = FONT;
 	for (const { x, y, line } of places) {
@@ -102,29 +100,17 @@ class Outline {
 /** SVG, by the calls of a canvas that are used here. */
 class Pen {
 	globalAlpha = 1;
+	within = "none";
 	parts = [];
-	open = [0]; // groups to close, by saved state
-	clips = 0;
 	dash = [];
 	constructor(measure) {
 		this.measureText = (text) => measure.measureText(text);
 	}
 
-	save() {
-		this.open.push(0);
-	}
+	save() {}
 
 	restore() {
-		this.parts.push("</g>".repeat(this.open.pop()));
-	}
-
-	group(given) {
-		this.parts.push(`<g${attributes(given)}>`);
-		this.open[this.open.length - 1] += 1;
-	}
-
-	translate(x, y) {
-		this.group({ transform: `translate(${x} ${y})` });
+		this.within = "none";
 	}
 
 	beginPath() {
@@ -136,29 +122,30 @@ class Pen {
 	}
 
 	clip() {
-		this.clips += 1;
-		this.parts.push(`<clipPath id="c${this.clips}"><path d="${this.current.d}"/></clipPath>`);
-		this.group({ "clip-path": `url(#c${this.clips})` });
+		this.within = "url(#c)";
+		this.parts.push(`<clipPath id="c"><path d="${this.current.d}"/></clipPath>`);
 	}
 
 	setLineDash(dash) {
 		this.dash = dash;
 	}
 
-	put(tag, given) {
-		this.parts.push(`<${tag}${attributes(given)}/>`);
+	put(d, given) {
+		this.parts.push(`<path${attributes({ d, "clip-path": this.within, ...given })}/>`);
 	}
 
 	fillRect(x, y, width, height) {
-		this.put("rect", { x, y, width, height, fill: this.fillStyle });
+		this.beginPath();
+		this.rect(x, y, width, height);
+		this.fill(this.current);
 	}
 
 	fill({ d }) {
-		this.put("path", { d, fill: this.fillStyle, "fill-opacity": this.globalAlpha });
+		this.put(d, { fill: this.fillStyle, "fill-opacity": this.globalAlpha });
 	}
 
 	stroke({ d }) {
-		this.put("path", { d, fill: "none", stroke: this.strokeStyle, "stroke-opacity": this.globalAlpha,
+		this.put(d, { fill: "none", stroke: this.strokeStyle, "stroke-opacity": this.globalAlpha,
 			"stroke-width": this.lineWidth, "stroke-linejoin": this.lineJoin, "stroke-dasharray": this.dash.join(" ") || "none" });
 	}
 
@@ -174,13 +161,9 @@ function attributes(given) {
 	return Object.entries(given).map(([name, v]) => ` ${name}="${typeof v === "number" ? short(v) : escaped(v)}"`).join("");
 }
 
-function short(v) {
-	return Number(v.toFixed(2));
-}
+const short = (v) => Number(v.toFixed(2));
 
-function escaped(text) {
-	return String(text).replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
-}
+const escaped = (text) => String(text).replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 export function csv({ drawn, at, look: { axis } }) {
 	const other = axis !== "step";
@@ -192,9 +175,7 @@ export function csv({ drawn, at, look: { axis } }) {
 	return table([["run", "name", "step", "timestamp", ...columns(axis, "value", "smoothed", "min", "max")], ...rows]);
 }
 
-export function table(rows) {
-	return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
-}
+export const table = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 
 /** A cell as RFC 4180 wants it; text that a spreadsheet would take for a formula gets an apostrophe. */
 export function cell(value) {

@@ -3,13 +3,9 @@
 const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const ANSI = /\u001b\[[0-9;?]*[ -/]*[@-~]/g;
 
-export function visible(value) {
-	return String(value).replace(HIDDEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
-}
+export const visible = (value) => String(value).replace(HIDDEN, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
-export function plain(line) {
-	return line.replace(ANSI, "");
-}
+export const plain = (line) => line.replace(ANSI, "");
 
 export function parse(value) {
 	const v = value === null || value === undefined ? NaN : Number(value);
@@ -29,13 +25,9 @@ export function value(v, digits = 4) {
 
 const [WHOLE, TENTHS] = [0, 1].map((digits) => new Intl.NumberFormat("en-US", { maximumFractionDigits: digits }));
 
-export function count(n) {
-	return Number.isFinite(n) ? minus(WHOLE.format(Math.round(n))) : "";
-}
+export const count = (n) => Number.isFinite(n) ? minus(WHOLE.format(Math.round(n))) : "";
 
-export function plural(n, noun) {
-	return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
-}
+export const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 export function si(n) {
 	const size = Math.abs(n);
@@ -82,9 +74,7 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
 
-export function date(milliseconds) {
-	return milliseconds ? DATE.format(milliseconds) : "";
-}
+export const date = (milliseconds) => milliseconds ? DATE.format(milliseconds) : "";
 
 /** Time of day in the reader's zone; on an axis of `span` ms, the day at midnight and no more digits than it needs. */
 export function clock(milliseconds, span = 0) {
@@ -93,10 +83,6 @@ export function clock(milliseconds, span = 0) {
 	return (span > 900000 ? MINUTE : CLOCK).format(at);
 }
 
-function trimZeros(text) {
-	return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
-}
+const trimZeros = (text) => text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 
-function minus(text) {
-	return text.replace("-", text.includes("e-") && text[0] !== "-" ? "-" : "−");
-}
+const minus = (text) => text.replace("-", text.includes("e-") && text[0] !== "-" ? "-" : "−");

@@ -40,7 +40,7 @@ function next(name, values, take) {
 
 function chartOf(board) {
 	const charts = board.charts().filter((chart) => chart.visible);
-	return charts.find((chart) => chart.isBig || chart.element.matches(":hover")) ?? charts[0];
+	return charts.find((chart) => chart.isBig || chart.element.matches(":hover, :focus-within")) ?? charts[0];
 }
 
 function baseline(board) {
@@ -73,7 +73,7 @@ export function followKeys(board) {
 function help() {
 	const rows = [...Object.entries(KEYS).map(([key, [text]]) => [key === " " ? "Space" : key, text]),
 		["Ctrl+K", "Find runs, curves, commands"], ["Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"], ...ON_A_CHART];
-	ask({ title: "Keys", yes: "Close", no: null, content: h("table", { class: "keys" }, h("tbody", {},
+	ask({ title: "Keys", yes: "Close", no: null, content: h("table.keys", {}, h("tbody", {},
 		rows.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))) });
 }
 
@@ -114,7 +114,7 @@ function palette(board) {
 			at = (at + by + found.length) % (found.length || 1);
 			show();
 		} });
-	const box = h("dialog", { class: "ask finder", "aria-label": "Find", close: () => box.remove(),
+	const box = h("dialog.ask.finder", { "aria-label": "Find", close: () => box.remove(),
 		click: (event) => event.target === box && box.close() }, input, list);
 	document.body.append(box);
 	box.showModal();

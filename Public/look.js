@@ -57,23 +57,15 @@ export function fromJSON(text, otherwise) {
 	return made?.constructor === otherwise.constructor ? made : otherwise;
 }
 
-export function cardsOf(view) {
-	return fromJSON(view.cards, {});
-}
+export const cardsOf = (view) => fromJSON(view.cards, {});
 
 /** The text of a list or an object; nothing when it is empty. */
-export function toJSON(value) {
-	return Object.keys(value).length ? JSON.stringify(value) : "";
-}
+export const toJSON = (value) => Object.keys(value).length ? JSON.stringify(value) : "";
 
-export function isBase(view, id) {
-	return Boolean(view.base) && id.startsWith(view.base);
-}
+export const isBase = (view, id) => Boolean(view.base) && id.startsWith(view.base);
 
 /** The last word of a param's name. */
-export function tail(key) {
-	return key.replace(/^.*\./, "");
-}
+export const tail = (key) => key.replace(/^.*\./, "");
 
 export function withCard(view, key, changes) {
 	const mine = Object.entries({ ...cardsOf(view)[key], ...changes }).filter(([, v]) => v !== undefined && v !== null);
@@ -81,13 +73,9 @@ export function withCard(view, key, changes) {
 	return toJSON(mine.length ? { ...others, [key]: Object.fromEntries(mine) } : others);
 }
 
-export function rangeText(x) {
-	return x ? x.map((v) => Number(v.toPrecision(10))).join("~") : "";
-}
+export const rangeText = (x) => x ? x.map((v) => Number(v.toPrecision(10))).join("~") : "";
 
-export function pinsOf(view) {
-	return view.pin.split("~").filter(Boolean).map(Number).filter(Number.isFinite).slice(0, 2);
-}
+export const pinsOf = (view) => view.pin.split("~").filter(Boolean).map(Number).filter(Number.isFinite).slice(0, 2);
 
 function range(pair) {
 	return Array.isArray(pair) && pair.length === 2 && pair.every(Number.isFinite) && pair[0] < pair[1] ? pair : null;

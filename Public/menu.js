@@ -13,7 +13,7 @@ export const closeMenu = () => open?.close(false);
 export function openMenu(anchor, label, items) {
 	open?.close();
 	const before = document.activeElement;
-	const list = h("div", { class: "menu", role: "menu", "aria-label": label, tabindex: "-1" });
+	const list = h("div.menu", { role: "menu", "aria-label": label, tabindex: "-1" });
 	const close = (back = true) => {
 		if (open?.list !== list) return;
 		open = null;
@@ -68,8 +68,8 @@ function place(list, anchor) {
 /** Asks in a dialog; true when `yes` was pressed. `check()` may refuse by giving back a text. */
 export function ask({ title, content, yes, danger = false, no = "Cancel", check = () => "" }) {
 	return new Promise((resolve) => {
-		const wrong = h("p", { class: "message", role: "alert", hidden: true });
-		const dialog = h("dialog", { class: "ask", "aria-label": title, close: () => {
+		const wrong = h("p.message", { role: "alert", hidden: true });
+		const dialog = h("dialog.ask", { "aria-label": title, close: () => {
 			dialog.remove();
 			resolve(dialog.returnValue === "yes");
 		} },
@@ -80,7 +80,7 @@ export function ask({ title, content, yes, danger = false, no = "Cancel", check 
 			put(wrong, refusal);
 			if (!refusal) dialog.close("yes");
 		} }, h("h2", {}, title), content, wrong,
-		h("div", { class: "buttons end" }, no && button("quiet", no, () => dialog.close("")),
+		h("div.buttons.end", {}, no && button("quiet", no, () => dialog.close("")),
 			yes && h("button", { class: danger ? "primary danger" : "primary" }, yes))));
 		document.body.append(dialog);
 		dialog.showModal();
@@ -90,7 +90,7 @@ export function ask({ title, content, yes, danger = false, no = "Cancel", check 
 let toasts = null;
 
 export function toast(text, { bad = false, action = null } = {}) {
-	if (!toasts) document.body.append(toasts = h("div", { class: "toasts", role: "status" }));
+	if (!toasts) document.body.append(toasts = h("div.toasts", { role: "status" }));
 	const leave = () => note.remove();
 	const note = h("p", { class: bad ? "toast bad" : "toast" }, h("span", {}, text),
 		action && button("mini", action.text, () => {

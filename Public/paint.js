@@ -58,9 +58,7 @@ function dip(context, { line }, colour) {
 }
 
 /** A path for the screen serves until the next drawing. */
-function kept(scene, trace, name, make) {
-	return scene.key ? (trace[name] ??= make()) : make();
-}
+const kept = (scene, trace, name, make) => scene.key ? (trace[name] ??= make()) : make();
 
 /** What smoothing leaves as it is: what was replaced, the band, the raw curve. */
 export function paintUnder(context, scene, trace, colour) {

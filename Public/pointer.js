@@ -106,9 +106,7 @@ export function followPointer(chart) {
 	on("blur", () => canvas.matches(":hover") || move(null));
 }
 
-function hitAt(chart, point) {
-	return chart.hits(chart.at.sx.invert(point.x), point)[0];
-}
+const hitAt = (chart, point) => chart.hits(chart.at.sx.invert(point.x), point)[0];
 
 /** A click sets a pin; on a line it also selects the run, and with Alt shows it alone. */
 function click(chart, event, point) {
@@ -185,9 +183,7 @@ const turn = (by) => (chart) => chart.isBig && chart.host.turn(chart, by);
 const KEYS = {
 	ArrowLeft: (chart, event) => (event.altKey ? back(chart) : by(-1)(chart, event)), ArrowRight: by(1), Home: by(-Infinity), End: by(Infinity),
 	Enter: pin, p: pin, Backspace: back, "+": zoom(0.6), "-": zoom(1 / 0.6), PageUp: turn(-1), PageDown: turn(1),
-	0: (chart) => chart.host.fit(chart),
 	l: (chart) => chart.host.own(chart, { log: !chart.look.log }),
-	f: (chart) => chart.toggleBig(),
 	Escape(chart) {
 		if (chart.isBig) chart.toggleBig();
 		else if (chart.pointer && !chart.overlay.matches(":hover")) chart.pointer = null;

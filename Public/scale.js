@@ -82,9 +82,7 @@ export function scale([low, high], [from, to], log = false) {
 	return map;
 }
 
-function minus(text) {
-	return text.replace("-", "−");
-}
+const minus = (text) => text.replace("-", "−");
 
 function short(v) {
 	const size = Math.abs(v);

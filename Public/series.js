@@ -123,9 +123,7 @@ export class Series {
 }
 
 /** What a series has cached; a group, made anew each time, caches nothing. */
-export function known(series, name, make, key) {
-	return series.cached ? series.cached(name, make, key) : make();
-}
+export const known = (series, name, make, key) => series.cached ? series.cached(name, make, key) : make();
 
 export function along({ steps, times }, axis, start, warp) {
 	if (axis === "step") return steps;

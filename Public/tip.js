@@ -15,18 +15,18 @@ let owner = null;
 export function showTip(chart, hits) {
 	if (!hits.length) return hideTip(chart);
 	owner = chart;
-	if (!tip) document.body.append(tip = h("div", { class: "tip", role: "status" }));
+	if (!tip) document.body.append(tip = h("div.tip", { role: "status" }));
 	const { axis, group, tip: order } = chart.look;
 	const smoothed = hits.some((hit) => hit.smoothed);
 	const other = (axis !== "step" || group) && axis.replace("metric:", "");
 	const sorted = ORDERS[order] ? hits.toSorted(ORDERS[order]) : hits;
 	const more = hits.length - ROWS;
 	const row = (hit) => h("tr", { class: hit === hits[0] && hits.length > 1 && "first" },
-		h("td", {}, h("i", { class: `swatch c${hit.line.slot}` })), h("td", { class: "name" }, hit.line.name),
-		cells(chart, hit, smoothed, other).map((text) => h("td", { class: "n" }, text)));
+		h("td", {}, h("i", { class: `swatch c${hit.line.slot}` })), h("td.name", {}, hit.line.name),
+		cells(chart, hit, smoothed, other).map((text) => h("td.n", {}, text)));
 	const titles = [...(smoothed ? ["smooth"] : []), "value", ...(group ? ["runs"] : STEP.slice(0, wide())), ...(other ? [other] : [])];
 	put(tip, h("table", {},
-		h("thead", {}, h("tr", {}, h("th"), h("th", {}, "run"), titles.map((text) => h("th", { class: "n" }, text)))),
+		h("thead", {}, h("tr", {}, h("th"), h("th", {}, "run"), titles.map((text) => h("th.n", {}, text)))),
 		h("tbody", {}, sorted.slice(0, ROWS).map(row))), more > 0 && h("p", {}, `${more} more`));
 	tip.hidden = false;
 	tip.classList.toggle("docked", Boolean(chart.touched));

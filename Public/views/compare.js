@@ -13,18 +13,18 @@ const SIDE_BY_SIDE = 12;
 export function mount(root) {
 	const ranges = new Map(); // axis -> [low, high] as shares of its height
 	const metric = h("select", { "aria-label": "Metric", change: () => show() });
-	const plot = h("div", { class: "scroller parallel" });
-	const table = h("div", { class: "scroller" });
-	const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Compare"),
+	const plot = h("div.scroller.parallel");
+	const table = h("div.scroller");
+	const page = h("div.page", {}, h("header.page-head", {}, h("h1", {}, "Compare"),
 		h("p", {}, "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away.")),
-	h("div", { class: "controls" }, metric), plot, table);
+	h("div.controls", {}, metric), plot, table);
 
 	function show() {
 		const { pick } = state.view;
 		const runs = [...state.runs.values()].filter((run) => !pick || holds(pick, run.id)).slice(0, LINES);
 		if (runs.length < 2) {
 			return put(root, state.link === "opening" ? null : empty("Nothing to compare", "Select two runs or more in the table.",
-				h("p", {}, h("a", { class: "button", href: link("runs") }, "All runs"))));
+				h("p", {}, h("a.button", { href: link("runs") }, "All runs"))));
 		}
 		const found = inventory(runs);
 		const keys = [...found.metrics.keys()].sort(byKey);
@@ -42,10 +42,10 @@ export function mount(root) {
 		}));
 		draw(axes, runs, new Set(inside));
 		const shown = inside.slice(0, SIDE_BY_SIDE);
-		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td", { class: "n" }, read(run))));
+		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", {}, read(run))));
 		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),
 			format.value(best(run, key))];
-		put(table, h("table", { class: "list grid sides" },
+		put(table, h("table.list.grid.sides", {},
 			h("thead", {}, h("tr", {}, h("th", {}, `${inside.length} of ${runs.length} runs`),
 				shown.map((run) => h("th", { scope: "col", class: "n" }, h("i", { class: `swatch c${colourOf(run.id)}` }), " ",
 					h("a", { href: link("runs", run.id), title: run.name }, run.name))))),
