@@ -15,7 +15,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from test_dashboard import CONTRAST, DESKTOP, HOSTILE, PHONE, SHOTS, card, chromium, drawn, open_page, wait_for_points  # noqa: F401
+from test_dashboard import CONTRAST, DESKTOP, HOSTILE, PHONE, SHOTS, card, chromium, drawn, open_page, slow, wait_for_points  # noqa: F401
 
 START = 1_700_000_000_000
 
@@ -848,6 +848,51 @@ def test_a_run_keeps_its_colour(server, open_page):
     assert colour() == before
 
 
+def test_the_tooltip_tells_when_and_the_baseline_stays_in_sight(server, open_page):
+    runs = [record(server, f"run {k}", {"loss": [k + 1] * 200}) for k in range(2)]
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    page.mouse.move(*at(page, 0.6, 0.2))
+    step, after, time_of_day = cells(page)[3:6]
+    assert after == (f"{step} s" if int(step) < 60 else f"{int(step) // 60}m {int(step) % 60:02}s")
+    assert time_of_day == page.evaluate("t => new Date(t).toLocaleTimeString(undefined, { timeStyle: 'medium' })", START + 1000 * int(step))
+    alone = picture(page, layer="front")
+    page.goto(f"{server.url}/#/runs?smooth=0&base={runs[0]}")
+    until(lambda: picture(page, layer="front") != alone, "the baseline is not drawn beside the lit run")
+    page.mouse.move(5, 5)
+    until(lambda: not card(page, "loss").locator("canvas.plot.dim").count(), "still lit")
+
+
+def test_runs_that_are_shown_differ_in_colour(server, open_page):
+    for k in range(6):
+        record(server, f"run {k}", {"loss": [k] * 5})
+    page = open_page("#/runs")
+    ready(page)
+    colours = {re.search(r"\bc\d", e.get_attribute("class")).group() for e in page.locator(".list .eye").all()}
+    assert len(colours) == 6
+
+
+def test_axes_count_in_units_that_people_use(server, open_page):
+    page = open_page("#/submit")
+    assert page.evaluate("""async () => {
+      const { padded, stepTicks, timeTicks } = await import("/scale.js");
+      const { reordered } = await import("/board.js");
+      const format = await import("/format.js");
+      const texts = (ticks) => ticks.map((tick) => tick.text);
+      const midnight = new Date(2026, 0, 5).getTime();
+      const zone = -new Date(midnight).getTimezoneOffset() * 60000;
+      const day = 86400000;
+      return [
+        texts(timeTicks(0, 7200000, 4, (ms) => format.duration(ms / 1000))), texts(stepTicks(0, 2e6, 4, format.si)), texts(stepTicks(0, 3, 9, format.si)),
+        timeTicks(midnight - day, midnight + day, 2, (ms) => format.clock(ms, 2 * day), zone).some((tick) => tick.at === midnight && tick.text === "Jan 5"),
+        padded(0, 0, false), padded(-3, -3, false), padded(NaN, NaN, false), reordered(["a", "b", "c", "d"], ["d", "x", "b"]),
+      ];
+    }""") == [
+        ["0 s", "30m 00s", "1h 00m", "1h 30m", "2h 00m"], ["0", "500k", "1M", "1.5M", "2M"], ["0", "1", "2", "3"],
+        True, [-1, 1], [-6, 0], [0, 1], ["a", "d", "c", "b"],
+    ]
+
+
 # --- taking away
 
 
@@ -977,6 +1022,31 @@ def test_space_pauses_and_says_what_waits(server, open_page):
     page.keyboard.press("Space")
     until(lambda: seen(page)[1] == 90, "what waited is not drawn")
     expect(page.get_by_role("button", name="pause", exact=True)).to_be_visible()
+
+
+def test_a_hidden_page_rests_and_catches_up(server, open_page):
+    run = record(server, "hidden", {"loss": fall(50)}, status="RUNNING")
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    wait_for_points(page, "loss", 49)
+    hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+    page.evaluate(hide, True)
+    time.sleep(11)
+    log(server, run, {"loss": [(step, 0.5) for step in range(50, 60)]})
+    time.sleep(1)
+    assert card(page, "loss").get_attribute("data-points") == "50"
+    page.evaluate(hide, False)
+    assert wait_for_points(page, "loss", 59) == 60
+
+
+def test_a_running_job_says_how_fast_it_is_and_how_long_it_takes(server, open_page):
+    job = server.submit(slow(name="timed"))
+    page = open_page("#/runs")
+    wait_for_points(page, "train/loss", 20)
+    expect(note(page, "train/loss")).to_contain_text(re.compile(r"steps/s · .*\d.* left"), timeout=15000)
+    server.action(job, "cancel")
+    expect(card(page, "train/loss").locator(".end")).to_have_count(0)
+    expect(note(page, "train/loss")).not_to_contain_text("left")
 
 
 # --- numbers; the bounds leave room for whatever else the machine does meanwhile
