@@ -18,7 +18,7 @@ async function each(runs, what, call) {
 export async function deleteRuns(runs) {
 	const names = runs.length === 1 ? runs[0].name : `${runs[0].name} and ${runs.length - 1} more`;
 	const sure = await ask({ title: `Delete ${noun(runs.length)}?`, yes: "Delete", danger: true,
-		content: h("p", {}, names, ". They are marked as deleted and can be restored.") });
+		content: h("p", names, ". They are marked as deleted and can be restored.") });
 	if (!sure) return [];
 	const gone = await each(runs, "Deleting", (run) => api.mlflow("runs/delete", { run_id: run.id }));
 	for (const run of gone) dropRun(run.id);
@@ -32,8 +32,8 @@ export async function deleteRuns(runs) {
 
 export async function tagRuns(runs) {
 	const [key, text] = ["name", "value"].map((placeholder) => h("input", { type: "text", placeholder,
-		autocomplete: "off", "aria-label": `Tag ${placeholder}` }));
-	const sure = await ask({ title: `Tag ${noun(runs.length)}`, yes: "Set tag", content: h("div", { class: "pair" }, key, text),
+		autocomplete: "off", label: `Tag ${placeholder}` }));
+	const sure = await ask({ title: `Tag ${noun(runs.length)}`, yes: "Set tag", content: h("div.pair", key, text),
 		check: () => (key.value.trim() ? "" : "The tag needs a name.") });
 	if (!sure) return;
 	const tag = { key: key.value.trim(), value: text.value };

@@ -79,10 +79,7 @@ export function raw(path) {
 	return send(path, { headers: { Accept: "*/*" } });
 }
 
-/**
- * Follows the server's events until `close` is called, resuming after the last one seen. `handlers`: `event(kind, data)`,
- * `opened(gap)`, where events may be missing, `lost()`. A fetch and not an EventSource: it can carry the token.
- */
+/** Follows the server's events until `close()`, resuming after the last one. A fetch, which can carry the token. */
 export function openEvents(query, handlers) {
 	let closed = false;
 	let lastID = null;
@@ -128,7 +125,6 @@ export function openEvents(query, handlers) {
 			try {
 				await connect();
 			} catch {
-				// Every failure is met the same way: say so, wait, come back.
 			}
 			if (closed) return;
 			handlers.lost();

@@ -13,6 +13,7 @@ const VIEWS = {
 	compare: ["Compare", () => import("./views/compare.js")],
 	jobs: ["Queue", () => import("./views/jobs.js")],
 	submit: ["New job", () => import("./views/submit.js")],
+	datasets: ["Data sets", () => import("./views/datasets.js")],
 	models: ["Models", () => import("./views/models.js")],
 	settings: ["Settings", () => import("./views/settings.js")],
 };
@@ -128,8 +129,8 @@ function countQueue() {
 }
 
 async function askToken() {
-	const input = h("input", { type: "password", autocomplete: "current-password", required: true, "aria-label": "Access token" });
-	const content = [h("p", {}, "The one that it was started with (--token). It is kept in this browser."), input];
+	const input = h("input", { type: "password", autocomplete: "current-password", required: true, label: "Access token" });
+	const content = [h("p", "The one that it was started with (--token). It is kept in this browser."), input];
 	while (!(await ask({ title: "This server asks for a token", content, yes: "Go on", no: "" })));
 	return input.value.trim();
 }

@@ -33,7 +33,7 @@ export class Board {
 		this.held = null; // live points since the view was frozen
 		this.controls = controls(this);
 		this.holder = h("div.sections");
-		this.element = h("section.board", { "aria-label": "Curves" }, this.controls.element, this.holder);
+		this.element = h("section.board", { label: "Curves" }, this.controls.element, this.holder);
 		this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
 		this.repair = throttled(1500, () => this.refetchStale());
 		const clock = setInterval(() => this.each(({ chart }) => chart.tick()), 1000);
@@ -148,7 +148,7 @@ export class Board {
 		const count = h("span.count");
 		const name = group === TOP ? "pinned" : group || "general";
 		const element = h("details.group", { "data-group": name, open: group === TOP || !(folds()[group] ?? this.folded(group)),
-			toggle: () => keep("folds", { ...folds(), [group]: !element.open }) }, h("summary", {}, h("h3", {}, name), count), grid);
+			toggle: () => keep("folds", { ...folds(), [group]: !element.open }) }, h("summary", h("h3", name), count), grid);
 		const section = { element, grid, count };
 		this.sections.set(group, section);
 		return section;

@@ -42,15 +42,15 @@ export class LineChart {
 	build() {
 		const { title } = this;
 		const differs = "This chart differs from the others";
-		const mini = (text, action, label, more) => button("mini", text, action, { title: label, "aria-label": label, ...more });
+		const mini = (text, action, label, more) => button("mini", text, action, { title: label, label, ...more });
 		[this.grid, this.plot, this.front] = ["grid", "plot", "front"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
 		this.under = h("canvas"); // bands and raw curves, which smoothing leaves as they are
 		this.overlay = h("canvas.overlay", { tabindex: "0", role: "img" });
 		this.ends = h("div.ends", { "aria-hidden": "true" });
 		this.hint = h("p.gesture", { role: "status" });
-		this.holder = h("div.canvases", {}, this.grid, this.plot, this.front, this.ends, this.overlay, this.hint);
+		this.holder = h("div.canvases", this.grid, this.plot, this.front, this.ends, this.overlay, this.hint);
 		this.newest = h("span.newest");
-		this.ownMark = h("i.own", { role: "img", hidden: true, title: differs, "aria-label": differs });
+		this.ownMark = h("i.own", { role: "img", hidden: true, title: differs, label: differs });
 		this.fitButton = button("mini", "Fit", () => this.host.fit(this), { title: "Show all (double click, or 0)", hidden: true });
 		this.logButton = button("mini", "log", () => this.host.own(this, { log: !this.look.log }), { title: "Logarithmic y axis (l)" });
 		this.moreButton = mini("⋯", () => this.host.menu(this, this.moreButton), `More for ${title}`, { "aria-haspopup": "menu" });
@@ -58,7 +58,7 @@ export class LineChart {
 		this.strip = h("div.strip", { hidden: true });
 		this.note = h("p.note");
 		this.element = h("figure.card.chart", { "data-key": this.key, tabindex: "-1" },
-			h("figcaption", {}, h("h4", { title, pointerdown: (event) =>
+			h("figcaption", h("h4", { title, pointerdown: (event) =>
 				event.button === 0 && event.pointerType !== "touch" && !this.isBig && this.host.drag(this, event) }, title), this.ownMark, this.newest,
 				this.fitButton, this.logButton, this.moreButton, this.bigButton), this.holder, this.strip, this.note);
 	}

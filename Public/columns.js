@@ -129,7 +129,7 @@ function compare(a, b, sign) {
 	return sign * (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b)));
 }
 
-/** Rows sorted by several columns; what is missing or not a number comes last, whichever way one sorts. */
+/** Rows sorted by several columns; what is missing comes last, whichever way one sorts. */
 export function sorted(rows, columns, sort) {
 	const keys = sort.map((s) => [columns.get(s.replace(/^-/, "")), s[0] === "-" ? -1 : 1]).filter(([column]) => column?.value);
 	const keyed = rows.map((row) => [row, keys.map(([column]) => column.value(row))]);

@@ -9,12 +9,12 @@ import { choose, redo, state, undo } from "./store.js";
 const AXES = { step: "Step", epoch: "Epoch", examples: "Examples", relative: "Time since start", time: "Time of day" };
 
 export function controls(board) {
-	const slider = h("input", { type: "range", min: 0, max: 0.999, step: 0.001, "aria-label": "Smoothing",
+	const slider = h("input", { type: "range", min: 0, max: 0.999, step: 0.001, label: "Smoothing",
 		title: "Exponential moving average by distance in steps, corrected for its start; the raw curve stays visible behind it",
 		input: () => choose({ smooth: Number(slider.value) }) });
-	const number = h("input", { type: "number", min: 0, max: 0.999, step: 0.01, "aria-label": "Smoothing as a number",
+	const number = h("input", { type: "number", min: 0, max: 0.999, step: 0.01, label: "Smoothing as a number",
 		change: () => choose({ smooth: Math.min(0.999, Math.max(0, Number(number.value) || 0)) }) });
-	const axis = h("select", { "aria-label": "Horizontal axis", change: () => chooseAxis(axis.value) });
+	const axis = h("select", { label: "Horizontal axis", change: () => chooseAxis(axis.value) });
 	const toggle = (name, text, title) => [name, button("toggle", text, () => choose({ [name]: !state.view[name] }), { title })];
 	const toggles = [
 		toggle("logx", "log x", "Logarithmic x axis in every chart (X)"),
@@ -24,10 +24,10 @@ export function controls(board) {
 	const group = button("toggle", "group", () => openGroups(board, group), { "aria-haspopup": "menu",
 		title: "Draw runs that agree in some parameters as one line (g)" });
 	const view = button("toggle", "view", () => openView(board, view), { "aria-haspopup": "menu", title: "More choices" });
-	const back = button("icon", "↶", undo, { "aria-label": "Undo", title: "Undo (Ctrl+Z)" });
-	const again = button("icon", "↷", redo, { "aria-label": "Redo", title: "Redo (Ctrl+Shift+Z)" });
+	const back = button("icon", "↶", undo, { label: "Undo", title: "Undo (Ctrl+Z)" });
+	const again = button("icon", "↷", redo, { label: "Redo", title: "Redo (Ctrl+Shift+Z)" });
 	const frozen = button("toggle", "", () => board.toggleFrozen(), { title: "Live points wait while this is on (Space)" });
-	const charts = h("input", { type: "search", placeholder: "Find a curve", "aria-label": "Find a curve",
+	const charts = h("input", { type: "search", placeholder: "Find a curve", label: "Find a curve",
 		title: "Words or a regular expression", input: () => choose({ charts: charts.value }) });
 	const show = () => {
 		const { view: chosen } = state;
@@ -45,9 +45,9 @@ export function controls(board) {
 	};
 	return {
 		show, group, charts,
-		element: h("div.controls", {}, charts,
-			h("label.smooth", {}, h("span", {}, "Smoothing"), slider, number), axis, toggles.map(([, element]) => element),
-			group, view, frozen, h("span.pair", {}, back, again)),
+		element: h("div.controls", charts,
+			h("label.smooth", h("span", "Smoothing"), slider, number), axis, toggles.map(([, element]) => element),
+			group, view, frozen, h("span.pair", back, again)),
 	};
 }
 
@@ -68,7 +68,7 @@ function fillAxes(board, select) {
 	const print = [...axes, ...keys].join("\n");
 	if (select.dataset.print !== print) {
 		select.dataset.print = print;
-		const option = (value, text) => Object.assign(h("option", {}, text), { value }); // hostile keys stay what they are
+		const option = (value, text) => Object.assign(h("option", text), { value }); // hostile keys stay what they are
 		put(select, axes.map((axis) => option(axis, AXES[axis])),
 			keys.length > 0 && h("optgroup", { label: "A metric" }, keys.map((key) => option(`metric:${key}`, key))));
 	}

@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Makes an element: `h("p.note", ...)` with a class. Properties that are functions become listeners of that event, others
- * attributes; `null`, `undefined` and `false` are left out. Children are nodes or text.
+ * attributes; `null`, `undefined` and `false` are left out. Children are nodes or text, also at once: `h("p", "text")`.
  */
 export function h(tag, properties = {}, ...children) {
 	const [name, ...classes] = tag.split(".");
@@ -18,10 +18,11 @@ export function h(tag, properties = {}, ...children) {
 export const svg = (tag, properties = {}, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
 function fill(element, properties, children) {
+	if (properties?.constructor !== Object) return add(element, properties, children);
 	for (const [name, value] of Object.entries(properties)) {
 		if (value === null || value === undefined || value === false) continue;
 		if (typeof value === "function") element.addEventListener(name, value);
-		else element.setAttribute(name, value === true ? "" : visible(value));
+		else element.setAttribute(name === "label" ? "aria-label" : name, value === true ? "" : visible(value));
 	}
 	add(element, ...children);
 	return element;
@@ -42,7 +43,7 @@ export function heads(...titles) {
 		const numeric = title.startsWith("#");
 		return h("th", { scope: "col", class: numeric ? "n" : null }, numeric ? title.slice(1) : title);
 	});
-	return h("thead", {}, h("tr", {}, cells));
+	return h("thead", h("tr", cells));
 }
 
 export function put(element, ...children) {
@@ -83,4 +84,4 @@ export function settled(milliseconds, action) {
 	return call;
 }
 
-export const empty = (title, text, ...more) => h("div", { class: "empty" }, h("img", { src: "/favicon.svg", alt: "", width: 64 }), h("h2", {}, title), h("p", {}, text), more);
+export const empty = (title, text, ...more) => h("div.empty", h("img", { src: "/favicon.svg", alt: "", width: 64 }), h("h2", title), h("p", text), more);

@@ -6,9 +6,7 @@ const ROW = 36;
 const SPARE = 10;
 
 export class Grid {
-	/** Columns: `{id, title, width, pinned, numeric, value(row), text(row) | print(row) and render(row)}`. `on`: sort(list),
-	 * move(id, before), resize(id, width), columnMenu(id, at), rowMenu(row, at), open(row), select(ids, on), point(row),
-	 * key(event, row). */
+	/** Columns: `{id, title, width, pinned, numeric, value(row), text(row) | print(row) and render(row)}`. */
 	constructor({ label, key, look, chosen, on }) {
 		Object.assign(this, { key, look, chosen, on, columns: [], rows: [], top: [], shown: [0, 0, 0], sort: [], live: [], active: null });
 		this.made = new Map(); // row id -> {element, cells, prints}
@@ -16,11 +14,11 @@ export class Grid {
 		this.head = h("tr");
 		[this.stay, this.body] = ["stay", "rows"].map((name) => h("tbody", { class: name, contextmenu: (e) => this.context(e) }));
 		[this.above, this.below] = [0, 1].map(() => h("tr"));
-		const pad = (row) => h("tbody", { class: "pad", role: "presentation" }, row);
-		this.table = h("table", { class: "list grid", role: "grid", tabindex: "0", "aria-label": label,
+		const pad = (row) => h("tbody.pad", { role: "presentation" }, row);
+		this.table = h("table.list.grid", { role: "grid", tabindex: "0", label,
 			"aria-multiselectable": "true", keydown: (e) => this.keydown(e) },
-		this.cols, h("thead", {}, this.head), this.stay, pad(this.above), this.body, pad(this.below));
-		this.element = h("div", { class: "scroller", scroll: () => this.scrolled() }, this.table);
+		this.cols, h("thead", this.head), this.stay, pad(this.above), this.body, pad(this.below));
+		this.element = h("div.scroller", { scroll: () => this.scrolled() }, this.table);
 		this.watch = new ResizeObserver(() => this.later());
 		this.watch.observe(this.element);
 	}
@@ -94,10 +92,10 @@ export class Grid {
 		if (!column.value) return add(th, column.head ?? column.title);
 		const title = h("button", { type: "button", class: "title",
 			click: (e) => this.dragged || this.sortBy(column, e.shiftKey) },
-		h("span", {}, column.title), column.mark && h("small", { "aria-hidden": "true" }, column.mark), h("span", { class: "arrow" }));
-		const more = h("button", { type: "button", class: "more", "aria-label": `Column ${column.title}`,
+		h("span", column.title), column.mark && h("small", { "aria-hidden": "true" }, column.mark), h("span.arrow"));
+		const more = h("button", { type: "button", class: "more", label: `Column ${column.title}`,
 			"aria-haspopup": "menu", click: () => this.on.columnMenu(column.id, more) }, "⋮");
-		const grip = h("span", { class: "grip" });
+		const grip = h("span.grip");
 		th.addEventListener("contextmenu", (e) => {
 			e.preventDefault();
 			this.on.columnMenu(column.id, more);
@@ -124,7 +122,6 @@ export class Grid {
 		return add(th, title, more, grip);
 	}
 
-	/** The first click sorts numbers from the largest, words from A, the second turns round; with Shift beside others. */
 	sortBy({ id, numeric }, also) {
 		const order = numeric ? [`-${id}`, id] : [id, `-${id}`];
 		const at = this.sort.findIndex((s) => order.includes(s));

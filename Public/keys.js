@@ -73,8 +73,8 @@ export function followKeys(board) {
 function help() {
 	const rows = [...Object.entries(KEYS).map(([key, [text]]) => [key === " " ? "Space" : key, text]),
 		["Ctrl+K", "Find runs, curves, commands"], ["Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"], ...ON_A_CHART];
-	ask({ title: "Keys", yes: "Close", no: null, content: h("table.keys", {}, h("tbody", {},
-		rows.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))) });
+	ask({ title: "Keys", yes: "Close", no: null, content: h("table.keys", h("tbody", {},
+		rows.map(([key, text]) => h("tr", h("th", { scope: "row" }, h("kbd", key)), h("td", text))))) });
 }
 
 function palette(board) {
@@ -95,14 +95,14 @@ function palette(board) {
 		const words = input.value.toLowerCase().split(/\s+/);
 		found = all.filter(([kind, text]) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word))).slice(0, 12);
 		put(list, found.map(([kind, text], i) => h("li", { role: "option", id: `found-${i}`, "aria-selected": String(i === at),
-			click: () => take(i) }, h("span", {}, text), h("small", {}, kind))), !found.length && h("li", {}, "Nothing has these words"));
+			click: () => take(i) }, h("span", text), h("small", kind))), !found.length && h("li", "Nothing has these words"));
 		input.setAttribute("aria-activedescendant", found.length ? `found-${at}` : "");
 	};
 	const take = (i) => {
 		box.close();
 		found[i]?.[2]();
 	};
-	const input = h("input", { type: "search", role: "combobox", "aria-label": "Find runs, curves and commands", "aria-controls": "found",
+	const input = h("input", { type: "search", role: "combobox", label: "Find runs, curves and commands", "aria-controls": "found",
 		"aria-expanded": "true", placeholder: "Run, curve or command", input: () => {
 			at = 0;
 			show();
@@ -114,7 +114,7 @@ function palette(board) {
 			at = (at + by + found.length) % (found.length || 1);
 			show();
 		} });
-	const box = h("dialog.ask.finder", { "aria-label": "Find", close: () => box.remove(),
+	const box = h("dialog.ask.finder", { label: "Find", close: () => box.remove(),
 		click: (event) => event.target === box && box.close() }, input, list);
 	document.body.append(box);
 	box.showModal();

@@ -13,7 +13,7 @@ export const closeMenu = () => open?.close(false);
 export function openMenu(anchor, label, items) {
 	open?.close();
 	const before = document.activeElement;
-	const list = h("div.menu", { role: "menu", "aria-label": label, tabindex: "-1" });
+	const list = h("div.menu", { role: "menu", label, tabindex: "-1" });
 	const close = (back = true) => {
 		if (open?.list !== list) return;
 		open = null;
@@ -69,7 +69,7 @@ function place(list, anchor) {
 export function ask({ title, content, yes, danger = false, no = "Cancel", check = () => "" }) {
 	return new Promise((resolve) => {
 		const wrong = h("p.message", { role: "alert", hidden: true });
-		const dialog = h("dialog.ask", { "aria-label": title, close: () => {
+		const dialog = h("dialog.ask", { label: title, close: () => {
 			dialog.remove();
 			resolve(dialog.returnValue === "yes");
 		} },
@@ -79,8 +79,8 @@ export function ask({ title, content, yes, danger = false, no = "Cancel", check 
 			wrong.hidden = !refusal;
 			put(wrong, refusal);
 			if (!refusal) dialog.close("yes");
-		} }, h("h2", {}, title), content, wrong,
-		h("div.buttons.end", {}, no && button("quiet", no, () => dialog.close("")),
+		} }, h("h2", title), content, wrong,
+		h("div.buttons.end", no && button("quiet", no, () => dialog.close("")),
 			yes && h("button", { class: danger ? "primary danger" : "primary" }, yes))));
 		document.body.append(dialog);
 		dialog.showModal();
@@ -92,11 +92,11 @@ let toasts = null;
 export function toast(text, { bad = false, action = null } = {}) {
 	if (!toasts) document.body.append(toasts = h("div.toasts", { role: "status" }));
 	const leave = () => note.remove();
-	const note = h("p", { class: bad ? "toast bad" : "toast" }, h("span", {}, text),
+	const note = h("p", { class: bad ? "toast bad" : "toast" }, h("span", text),
 		action && button("mini", action.text, () => {
 			leave();
 			action.run();
-		}), button("mini", "×", leave, { "aria-label": "Close this message" }));
+		}), button("mini", "×", leave, { label: "Close this message" }));
 	toasts.append(note);
 	while (toasts.childElementCount > 4) toasts.firstChild.remove();
 	setTimeout(leave, bad || action ? 12000 : 5000);

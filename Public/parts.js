@@ -21,7 +21,7 @@ export function took(job) {
 
 export function progressBar() {
 	const fill = h("i");
-	const element = h("div", { class: "bar", role: "progressbar", "aria-label": "Progress",
+	const element = h("div.bar", { role: "progressbar", label: "Progress",
 		"aria-valuemin": 0, "aria-valuemax": 100 }, fill);
 	const show = (job) => {
 		const { step = 0, total_steps: total = 0 } = job.progress ?? {};
@@ -45,7 +45,7 @@ export function progressText(job) {
 export function jobButtons(job) {
 	return (ACTIONS[job.state] ?? []).map((action) => {
 		const button = h("button", { type: "button", class: action === "cancel" ? "quiet danger" : "quiet",
-			"aria-label": `${LABELS[action]} job ${job.id}`,
+			label: `${LABELS[action]} job ${job.id}`,
 			click: async () => {
 				button.disabled = true;
 				await act(job, action).catch(fail);
@@ -66,20 +66,20 @@ export function planned(plan) {
 
 function settings({ type, init, layers, ...told } = {}) {
 	const words = Object.entries(told).filter(([key, v]) => v !== null && v !== false && key !== "lr_scale");
-	return [h("small", { class: "quiet" }, words.map(([key, v]) => ` ${key} ${JSON.stringify(v)}`).join(",")),
-		layers?.map((inner) => h("div", {}, "↳ ", inner.type, settings(inner)))];
+	return [h("small.quiet", words.map(([key, v]) => ` ${key} ${JSON.stringify(v)}`).join(",")),
+		layers?.map((inner) => h("div", "↳ ", inner.type, settings(inner)))];
 }
 
 /** Figures in boxes: pairs of a name and a text; what has no text is left out. */
-export const figures = (pairs) => h("dl", { class: "numbers-row" }, pairs.filter(([, text]) => text)
-	.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
+export const figures = (pairs) => h("dl.numbers-row", pairs.filter(([, text]) => text)
+	.map(([name, text]) => h("div", h("dt", name), h("dd", text))));
 
 export function table(titles, rows, look = "") {
-	return h("table", { class: `facts-table ${look}` }, heads(...titles), h("tbody", {}, rows));
+	return h("table", { class: `facts-table ${look}` }, heads(...titles), h("tbody", rows));
 }
 
 /** A row: its head and its cells; a list of one text is a number. */
-export const cells = (head, ...contents) => h("tr", {}, h("th", { scope: "row" }, head), contents.map((content) =>
+export const cells = (head, ...contents) => h("tr", h("th", { scope: "row" }, head), contents.map((content) =>
 	h("td", { class: Array.isArray(content) && content.length === 1 && !content[0]?.nodeType && "n" }, content)));
 
 export function bar(share) {
@@ -88,11 +88,13 @@ export function bar(share) {
 	return fill;
 }
 
-export const labels = (texts) => texts.map((text) => h("span", { class: "label" }, text));
+export const labels = (texts) => texts.map((text) => h("span.label", text));
 
-export const note = (text) => h("p", { class: "quiet" }, text);
+export const note = (text) => h("p.quiet", text);
 
-export const panel = (title, ...content) => h("details", { class: "box", open: true }, h("summary", {}, h("h2", {}, title)), content);
+export const box = (title, ...content) => h("section.box", h("h2", title), content);
+
+export const panel = (title, ...content) => h("details.box", { open: true }, h("summary", h("h2", title)), content);
 
 /** A link that saves a file; with a token, which only a fetch can carry, the page does what the browser would. */
 export function download(path, text, more = {}) {

@@ -74,7 +74,7 @@ export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).
 	Object.assign(state.view, changes);
 	const depth = () => history.state?.depth ?? 0;
 	if (goesOn) {
-		// An address takes milliseconds to change: not at each movement of the pointer.
+		// An address takes milliseconds to change.
 		later ||= setTimeout(() => {
 			later = 0;
 			history.replaceState({ depth: depth() }, "", hash(state.view));
@@ -133,8 +133,8 @@ export function keep(name, value) {
 
 const STATES = { RUNNING: "running", SCHEDULED: "queued", FINISHED: "finished", FAILED: "failed", KILLED: "cancelled" };
 
-// An answer can be older than an event that overtook it. So every event has a number, every run and job the number of
-// its newest event, and an answer says at which number it was asked for.
+// An answer can be older than an event that overtook it: a run and a job have the number of their newest event, an answer
+// that of its question.
 let events = 0;
 const touched = new Map();
 const overtaken = (id, asked) => (touched.get(id) ?? 0) > asked;
@@ -208,7 +208,6 @@ export async function loadRuns() {
 	};
 	const next = await page(FIRST_PAGE, "");
 	state.loading = Boolean(next);
-	// When the server goes away meanwhile, a banner says so, and a reset reads everything again.
 	rest(next).catch(() => {}).finally(() => {
 		if (mine === loading) state.loading = false;
 		tell("runs");
@@ -308,7 +307,7 @@ function takePoints(points) {
 	tell("runs");
 }
 
-// The hue of each colour of the style sheet: violet, ochre, green, pink, violet, blue, red, ochre, pink, green.
+// The hue of each colour of the style sheet, by number.
 const HUES = [0, 1, 2, 3, 0, 4, 5, 1, 3, 2];
 const slots = new Map();
 const colours = recall("colours", {}); // by the reader: run -> slot

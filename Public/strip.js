@@ -12,20 +12,20 @@ export function showStrip(chart, close) {
 	const { strip, drawn } = chart;
 	strip.hidden = !pins.length || !drawn.length;
 	const more = drawn.length - ROWS;
-	put(strip, h("p.strip-head", {}, h("span", {}, pins.map((x, i) => `${"AB"[i]}: ${chart.xText(x)}`).join("   ")),
-		h("span.quiet", {}, pins.length === 1 && "click elsewhere for a range"),
-		button("mini", "×", close, { "aria-label": "Take the pins away", title: "Take the pins away (Esc)" })),
-	h("div.strip-scroll", { tabindex: "0", role: "region", "aria-label": "Values at the pins" },
-		h("table", {}, heads("run", ...TITLES[pins.length]), h("tbody", {}, drawn.slice(0, ROWS).map((trace) => row(trace, pins))))),
-	more > 0 && h("p.quiet", {}, `${more} more`));
+	put(strip, h("p.strip-head", h("span", pins.map((x, i) => `${"AB"[i]}: ${chart.xText(x)}`).join("   ")),
+		h("span.quiet", pins.length === 1 && "click elsewhere for a range"),
+		button("mini", "×", close, { label: "Take the pins away", title: "Take the pins away (Esc)" })),
+	h("div.strip-scroll", { tabindex: "0", role: "region", label: "Values at the pins" },
+		h("table", heads("run", ...TITLES[pins.length]), h("tbody", drawn.slice(0, ROWS).map((trace) => row(trace, pins))))),
+	more > 0 && h("p.quiet", `${more} more`));
 }
 
 function row(trace, pins) {
 	const { line, x, raw, series } = trace;
 	const i = nearest(x, pins[0]);
 	const cells = pins.length > 1 ? between(trace, pins) : [format.value(raw[i]), format.count(series.steps[i])];
-	return h("tr", {}, h("th", { scope: "row", title: line.name }, h("i", { class: `swatch c${line.slot}` }), line.name),
-		cells.map((text) => h("td.n", {}, text)));
+	return h("tr", h("th", { scope: "row", title: line.name }, h("i", { class: `swatch c${line.slot}` }), line.name),
+		cells.map((text) => h("td.n", text)));
 }
 
 export function between({ x, raw, low, high, series: { steps, times } }, pins) {

@@ -12,24 +12,24 @@ const SIDE_BY_SIDE = 12;
 
 export function mount(root) {
 	const ranges = new Map(); // axis -> [low, high] as shares of its height
-	const metric = h("select", { "aria-label": "Metric", change: () => show() });
+	const metric = h("select", { label: "Metric", change: () => show() });
 	const plot = h("div.scroller.parallel");
 	const table = h("div.scroller");
-	const page = h("div.page", {}, h("header.page-head", {}, h("h1", {}, "Compare"),
-		h("p", {}, "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away.")),
-	h("div.controls", {}, metric), plot, table);
+	const page = h("div.page", h("header.page-head", h("h1", "Compare"),
+		h("p", "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away.")),
+	h("div.controls", metric), plot, table);
 
 	function show() {
 		const { pick } = state.view;
 		const runs = [...state.runs.values()].filter((run) => !pick || holds(pick, run.id)).slice(0, LINES);
 		if (runs.length < 2) {
 			return put(root, state.link === "opening" ? null : empty("Nothing to compare", "Select two runs or more in the table.",
-				h("p", {}, h("a.button", { href: link("runs") }, "All runs"))));
+				h("p", h("a.button", { href: link("runs") }, "All runs"))));
 		}
 		const found = inventory(runs);
 		const keys = [...found.metrics.keys()].sort(byKey);
 		if (metric.options.length !== keys.length) {
-			put(metric, keys.map((key) => h("option", {}, key)));
+			put(metric, keys.map((key) => h("option", key)));
 			metric.value = MAIN_METRICS.find((key) => found.metrics.has(key)) ?? keys[0];
 		}
 		const differs = ([, { varies, having }]) => varies || having < runs.length;
@@ -42,14 +42,14 @@ export function mount(root) {
 		}));
 		draw(axes, runs, new Set(inside));
 		const shown = inside.slice(0, SIDE_BY_SIDE);
-		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", {}, read(run))));
+		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", read(run))));
 		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),
 			format.value(best(run, key))];
 		put(table, h("table.list.grid.sides", {},
-			h("thead", {}, h("tr", {}, h("th", {}, `${inside.length} of ${runs.length} runs`),
+			h("thead", h("tr", h("th", `${inside.length} of ${runs.length} runs`),
 				shown.map((run) => h("th", { scope: "col", class: "n" }, h("i", { class: `swatch c${colourOf(run.id)}` }), " ",
 					h("a", { href: link("runs", run.id), title: run.name }, run.name))))),
-			h("tbody", {}, keys.map((key) => row(`best ${key}`, metricCell(key))),
+			h("tbody", keys.map((key) => row(`best ${key}`, metricCell(key))),
 				params.map((entry) => row(entry[0], (run) => run.params[entry[0]] ?? "–", differs(entry) ? "differs" : "param")))));
 		if (root.firstChild !== page) put(root, page);
 	}
@@ -75,7 +75,7 @@ export function mount(root) {
 		};
 		const share = (event) => 1 - (event.clientY - plot.getBoundingClientRect().top - TOP) / HEIGHT;
 		const text = (at, words, more) => svg("text", { x, y: at, "text-anchor": "middle", ...more }, words);
-		return svg("g", { "data-axis": name, tabindex: 0, role: "slider", "aria-label": name, "aria-valuenow": (range?.[0] ?? 0) * 100,
+		return svg("g", { "data-axis": name, tabindex: 0, role: "slider", label: name, "aria-valuenow": (range?.[0] ?? 0) * 100,
 			"aria-valuetext": range ? range.map((v) => `${Math.round(v * 100)} %`).join(" to ") : "all",
 			pointerdown: (event) => {
 				const from = share(event);

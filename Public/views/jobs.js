@@ -11,11 +11,11 @@ const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finish
 export function mount(root) {
 	const rows = new Map(); // job -> {element, show}; rows stay, so that focus survives live data
 	const body = h("tbody");
-	const page = h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Queue"), h("p", {}, ABOUT)),
-		h("div", { class: "scroller", tabindex: "0", role: "region", "aria-label": "Jobs" }, h("table", { class: "list queue", "aria-label": "Jobs" },
+	const page = h("div.page", h("header.page-head", h("h1", "Queue"), h("p", ABOUT)),
+		h("div.scroller", { tabindex: "0", role: "region", label: "Jobs" }, h("table.list.queue", { label: "Jobs" },
 			heads("#job", "run", "state", "progress", "", "#priority", "#created", "#took", ""), body)));
 	const nothing = empty("Nothing in the queue", "A job is a model, a data set and an optimizer.",
-		h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")));
+		h("p", h("a.button", { href: link("submit") }, "New job")));
 	const show = () => {
 		const jobs = [...state.jobs.values()].sort((a, b) => RANK[a.state] - RANK[b.state] || waiting(a, b));
 		if (!jobs.length) return put(root, state.link === "opening" ? null : nothing);
@@ -46,8 +46,8 @@ function makeRow({ id, run_id: run }) {
 	const name = h("a", { href: link("runs", run) });
 	const bar = progressBar();
 	const [mark, where, priority, created, lasted, buttons] = ["state", "where", "n", "n", "n", "buttons"].map((look) => h("td", { class: look }));
-	const element = h("tr", { "data-id": id }, h("td", { class: "n" }, id), h("th", { scope: "row", class: "name" }, name), mark,
-		h("td", { class: "wide" }, bar.element), where, priority, created, lasted, buttons);
+	const element = h("tr", { "data-id": id }, h("td.n", id), h("th", { scope: "row", class: "name" }, name), mark,
+		h("td.wide", bar.element), where, priority, created, lasted, buttons);
 	let before = "";
 	const show = (job) => {
 		bar.show(job);

@@ -16,11 +16,11 @@ export function mount(root) {
 			name, [version], labels([v.current_stage].filter((stage) => stage !== "None")),
 			labels(aliases.get(name)?.filter((a) => a.version === version).map((a) => a.alias) ?? []),
 			run && h("a", { href: link("runs", run) }, state.runs.get(run)?.name ?? run), [format.ago(Number(v.creation_timestamp))], v.description));
-		put(root, rows.length ? h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Models")),
-			h("section", { class: "box" }, table(["name", "#version", "stage", "aliases", "run", "#created", "description"], rows)))
+		put(root, rows.length ? h("div.page", h("header.page-head", h("h1", "Models")),
+			h("section.box", table(["name", "#version", "stage", "aliases", "run", "#created", "description"], rows)))
 			: empty("No models yet", 'A client registers them: mlflow.register_model("runs:/ID/model", "NAME")'));
 	};
 	const again = () => show().catch(fail);
 	again();
-	return listen("reset", again);
+	return listen("link", again); // when the runs were read, too
 }

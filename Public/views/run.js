@@ -2,10 +2,10 @@
 
 import * as api from "../api.js";
 import { Board, byKey } from "../board.js";
-import { button, empty, h, heads, put, setText, throttled } from "../dom.js";
+import { button, empty, h, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
 import { pretty } from "../locate.js";
-import { badge, download, fail, jobButtons, note, panel, planned, progressBar, progressText, took } from "../parts.js";
+import { badge, cells, download, fail, jobButtons, note, panel, planned, progressBar, progressText, table, took } from "../parts.js";
 import { jobOf, link, listen, loadRun, state, stateOf, submit } from "../store.js";
 
 const TABS = { "": "Overview", log: "Log", model: "Model", spec: "Spec" };
@@ -20,15 +20,15 @@ export function mount(root) {
 	const log = logPanel(path);
 	const checkpoints = checkpointPanel(path);
 	const facts = factPanels();
-	const tabs = h("nav", { class: "tabs", "aria-label": "Parts of this run" });
-	const overview = h("div", { class: "columns" }, board.element, h("aside", { "aria-label": "About this run" },
+	const tabs = h("nav.tabs", { label: "Parts of this run" });
+	const overview = h("div.columns", board.element, h("aside", { label: "About this run" },
 		facts.metrics, log.element, checkpoints.element, facts.params, facts.tags));
-	const pane = h("div", { class: "pane" });
-	const page = h("div", { class: "run-page" }, head.element, tabs, overview, pane);
+	const pane = h("div.pane");
+	const page = h("div.run-page", head.element, tabs, overview, pane);
 	const panes = {
 		log: () => log.element,
 		model: () => reading(readSpec().then((spec) => api.post("/jobs?dry_run=true", spec)), planned),
-		spec: () => reading(readSpec(), (spec) => h("pre", { class: "spec", tabindex: "0", "aria-label": "Spec" }, pretty(spec))),
+		spec: () => reading(readSpec(), (spec) => h("pre.spec", { tabindex: "0", label: "Spec" }, pretty(spec))),
 	};
 	let shown = "";
 
@@ -56,7 +56,7 @@ export function mount(root) {
 			await loadRun(id);
 		} catch (error) {
 			if (error.status === 404) {
-				put(root, empty("No such run", `There is no run ${id}.`, h("a", { class: "button", href: link("runs") }, "All runs")));
+				put(root, empty("No such run", `There is no run ${id}.`, h("a.button", { href: link("runs") }, "All runs")));
 			}
 			return;
 		}
@@ -82,7 +82,7 @@ export function mount(root) {
 }
 
 function reading(promise, show) {
-	const element = h("section", {}, note("Reading…"));
+	const element = h("section", note("Reading…"));
 	promise.then((found) => put(element, show(found)), (error) => put(element, note(error.message)));
 	return element;
 }
@@ -90,11 +90,11 @@ function reading(promise, show) {
 function header(readSpec) {
 	const title = h("h1");
 	const mark = h("span");
-	const facts = h("p", { class: "facts" });
-	const buttons = h("div", { class: "buttons" });
+	const facts = h("p.facts");
+	const buttons = h("div.buttons");
 	const bar = progressBar();
-	const progress = h("p", { class: "progress-text" });
-	const failure = h("p", { class: "failure", role: "alert" });
+	const progress = h("p.progress-text");
+	const failure = h("p.failure", { role: "alert" });
 	let print = "";
 	const again = async ({ currentTarget: self }) => {
 		self.disabled = true;
@@ -105,9 +105,9 @@ function header(readSpec) {
 		}
 		self.disabled = false;
 	};
-	const element = h("header", { class: "run-head" },
-		h("div", { class: "row" }, title, mark, buttons), facts,
-		h("div", { class: "row progress" }, bar.element, progress), failure);
+	const element = h("header.run-head", {},
+		h("div.row", title, mark, buttons), facts,
+		h("div.row.progress", bar.element, progress), failure);
 	const show = (run) => {
 		const job = jobOf(run);
 		setText(title, run.name);
@@ -117,8 +117,8 @@ function header(readSpec) {
 			print = now;
 			put(mark, badge(stateOf(run)));
 			put(buttons, job && [jobButtons(job), button("quiet", "Run again", again),
-				h("a", { class: "button quiet", href: link("submit", null, { from: run.id }) }, "Edit and submit")]);
-			put(facts, run.experiment, " · ", h("code", {}, run.id),
+				h("a.button.quiet", { href: link("submit", null, { from: run.id }) }, "Edit and submit")]);
+			put(facts, run.experiment, " · ", h("code", run.id),
 				job ? ` · job ${job.id}` : "", run.started ? ` · ${format.date(run.started)}` : "");
 		}
 		bar.element.parentElement.hidden = !job;
@@ -133,37 +133,25 @@ function header(readSpec) {
 }
 
 function factPanels() {
-	const [metricRows, paramRows, tagRows] = [0, 1, 2].map(() => h("tbody"));
-	const facts = (title, rows, head) => panel(title, h("table", { class: "facts-table" }, head, rows));
-	const metrics = facts("Metrics", metricRows, heads("metric", "#last", "#min", "#max"));
-	const params = facts("Parameters", paramRows);
-	const tags = facts("Tags", tagRows);
-	const cells = new Map();
+	const [metrics, params, tags] = ["Metrics", "Parameters", "Tags"].map((title) => panel(title, h("div")));
+	const fill = (panel, titles, rows) => {
+		const print = JSON.stringify(rows);
+		panel.hidden = !rows.length;
+		if (panel.dataset.print !== print) put(panel.lastChild, table(titles, rows.map((row) => cells(...row))));
+		panel.dataset.print = print;
+	};
+	const pairs = (object) => Object.entries(object).sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
 	const show = (run) => {
-		const keys = [...run.metrics.keys()].filter((key) => !/\/\d+$/.test(key)).sort(byKey);
-		for (const key of keys) {
-			const m = run.metrics.get(key);
-			if (!cells.has(key)) {
-				cells.set(key, [0, 1, 2].map(() => h("td", { class: "n" })));
-				metricRows.append(h("tr", {}, h("th", { scope: "row" }, key), cells.get(key)));
-			}
-			[m.last, m.min, m.max].forEach((v, i) => setText(cells.get(key)[i], format.value(v)));
-		}
-		metrics.hidden = !keys.length;
-		for (const [panel, rows, object] of [[params, paramRows, run.params], [tags, tagRows, run.tags]]) {
-			const print = JSON.stringify(object);
-			panel.hidden = print === "{}";
-			if (panel.dataset.print === print) continue;
-			panel.dataset.print = print;
-			put(rows, Object.entries(object).sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
-				.map(([key, v]) => h("tr", {}, h("th", { scope: "row" }, key), h("td", {}, v))));
-		}
+		fill(metrics, ["metric", "#last", "#min", "#max"], [...run.metrics].filter(([key]) => !/\/\d+$/.test(key))
+			.sort(([a], [b]) => byKey(a, b)).map(([key, m]) => [key, ...[m.last, m.min, m.max].map((v) => [format.value(v)])]));
+		fill(params, [], pairs(run.params));
+		fill(tags, [], pairs(run.tags));
 	};
 	return { metrics, params, tags, show };
 }
 
 function logPanel(path) {
-	const lines = h("ol", { class: "log", tabindex: "0", role: "log", "aria-label": "Log" });
+	const lines = h("ol.log", { tabindex: "0", role: "log", label: "Log" });
 	let next = 1;
 	let loading = null;
 	let queue = [];
@@ -173,7 +161,7 @@ function logPanel(path) {
 		for (const { line, time, text } of batch) {
 			if (line < next) continue;
 			next = line + 1;
-			lines.append(h("li", {}, h("time", { title: format.date(time) }, format.clock(time)), format.plain(text)));
+			lines.append(h("li", h("time", { title: format.date(time) }, format.clock(time)), format.plain(text)));
 		}
 		while (lines.childElementCount > 2000) lines.firstChild.remove();
 		if (atEnd) end();
@@ -201,22 +189,19 @@ function logPanel(path) {
 }
 
 function checkpointPanel(path) {
-	const rows = h("tbody");
-	const element = panel("Checkpoints", h("table", { class: "facts-table" },
-		heads("#step", "", "#val/loss", "#size", "download"), rows));
+	const body = h("div");
+	const element = panel("Checkpoints", body);
 	element.hidden = true;
 	// When it cannot be read, the banner says that the server is gone.
 	const load = () => api.get(`${path}/checkpoints`).then(({ checkpoints }) => {
-		put(rows, checkpoints.sort((a, b) => b.step - a.step).map(row));
+		put(body, table(["#step", "", "#val/loss", "#size", "download"], checkpoints.sort((a, b) => b.step - a.step).map(row)));
 		element.hidden = !checkpoints.length;
 	}, () => {});
 	const file = (part, step, title) =>
-		download(`${path}/checkpoints/${step}?part=${part}`, part, { title, "aria-label": `Download ${part} of step ${step}` });
-	const row = ({ step, labels = [], metrics, bytes, created_at: at }) => h("tr", { title: format.date(at) },
-		h("td", { class: "n" }, format.count(step)),
-		h("td", {}, labels.map((label) => h("span", { class: `label ${label}` }, label))),
-		h("td", { class: "n" }, format.value(Number(metrics?.["val/loss"] ?? NaN)).replace("NaN", "–")),
-		h("td", { class: "n" }, format.bytes(bytes)),
-		h("td", {}, file("all", step, "everything that resuming needs"), file("model", step, "the model's tensors, for PyTorch")));
+		download(`${path}/checkpoints/${step}?part=${part}`, part, { title, label: `Download ${part} of step ${step}` });
+	const row = ({ step, labels = [], metrics, bytes }) => cells(format.count(step),
+		labels.map((label) => h("span", { class: `label ${label}` }, label)),
+		[format.value(Number(metrics?.["val/loss"] ?? NaN)).replace("NaN", "–")], [format.bytes(bytes)],
+		[file("all", step, "everything that resuming needs"), file("model", step, "the model's tensors, for PyTorch")]);
 	return { element, load, soon: throttled(500, load) };
 }

@@ -15,29 +15,25 @@ import { progressBar } from "../parts.js";
 import { beginning, choose, colourOf, holds, jobOf, link, listen, state, stateOf, setColour, takeRun, tell,
 	toggled } from "../store.js";
 
-const SHOWN_AT_FIRST = 8;
-const PINNED_AT_MOST = 5;
+const [SHOWN_AT_FIRST, PINNED_AT_MOST] = [8, 5];
 
 export function mount(root) {
 	const selected = new Set();
-	let listed = []; // the runs that pass the filter
-	let rows = []; // the same in the table's order
-	let columns = []; // those that are shown
-	let every = new Map(); // all that are possible
+	let [listed, rows] = [[], []]; // the runs that pass the filter; the same in the table's order
+	let [columns, every] = [[], new Map()]; // those that are shown; all that are possible
 	let drawn = new Set();
 	let anchor = null; // where a selection with Shift starts
 	let base = null;
 
-	const search = h("input", { type: "search", class: "grow", "aria-label": "Filter runs",
+	const search = h("input", { type: "search", class: "grow", label: "Filter runs",
 		placeholder: "Filter: words, lr < 0.01, metrics.`val/loss` < 0.1", "aria-describedby": "filter-error",
 		input: () => choose({ filter: search.value }), keydown: (e) => e.key === "Escape" && choose({ filter: "" }) });
 	const wrong = h("p", { id: "filter-error", class: "message", role: "alert", hidden: true });
-	const experiments = h("select", { "aria-label": "Experiment", change: () => choose({ experiment: experiments.value }) });
-	const same = button("toggle", "differing", () => choose({ all: !state.view.all }),
-		{ title: "Only what differs" });
+	const experiments = h("select", { label: "Experiment", change: () => choose({ experiment: experiments.selectedIndex ? experiments.value : "" }) });
+	const same = button("toggle", "differing", () => choose({ all: !state.view.all }), { title: "Only what differs" });
 	const chooser = button("toggle", "Columns", () => openMenu(chooser, "Columns", chooserItems()), { "aria-haspopup": "menu" });
-	const bulk = h("div", { class: "bulk", role: "toolbar", "aria-label": "Selected runs", hidden: true });
-	const summary = h("p", { class: "summary", role: "status" });
+	const bulk = h("div.bulk", { role: "toolbar", label: "Selected runs", hidden: true });
+	const summary = h("p.summary", { role: "status" });
 	const hiddenRuns = button("mini", "", () => choose({ hide: null }), { hidden: true });
 	const grid = new Grid({ label: "Runs", key: (run) => run.id, chosen: (run) => selected.has(run.id),
 		look: (run) => [drawn.has(run.id) && "shown", run === base && "base"].filter(Boolean).join(" "),
@@ -48,14 +44,14 @@ export function mount(root) {
 			point: (run) => tell("point-at-run", run && drawn.has(run.id) ? run.id : null) } });
 	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
 		emptyText: "Choose a run, or wait for its first step." });
-	const list = h("section", { class: "panel", "aria-label": "Runs" },
-		h("div", { class: "controls" }, search, experiments, same, chooser,
+	const list = h("section.panel", { label: "Runs" },
+		h("div.controls", search, experiments, same, chooser,
 			button("toggle", "CSV", () => saveCSV(rows), { title: "Save the table" })),
-		wrong, bulk, grid.element, h("div", { class: "foot" }, summary, hiddenRuns));
-	const page = h("div", { class: "split" }, list, board.element);
+		wrong, bulk, grid.element, h("div.foot", summary, hiddenRuns));
+	const page = h("div.split", list, board.element);
 	const nothing = empty("No runs yet", "Submit a job here, or from a terminal:",
-		h("p", {}, h("a", { class: "button", href: link("submit") }, "New job")),
-		h("pre", {}, `cairn submit job.json --server ${location.origin}`));
+		h("p", h("a.button", { href: link("submit") }, "New job")),
+		h("pre", `cairn submit job.json --server ${location.origin}`));
 
 	let inventoried = "";
 	let found = null;
@@ -83,10 +79,12 @@ export function mount(root) {
 		const print = `${shape} ${listed.length} ${view.filter} ${view.experiment}`;
 		if (print !== inventoried) {
 			found = inventory(listed);
-			fillExperiments(experiments, state.runs.values());
+			const names = [...new Set(Array.from(state.runs.values(), (run) => run.experiment))].sort();
+			experiments.hidden = names.length < 2;
+			put(experiments, ["All experiments", ...names].map((name) => h("option", name)));
 		}
 		inventoried = print;
-		experiments.value = view.experiment;
+		experiments.value = view.experiment || "All experiments";
 		setColumns();
 		const order = sorted(newest, every, sorting());
 		const top = order.filter((run) => run === base || holds(view.pins, run.id)).slice(0, PINNED_AT_MOST);
@@ -215,7 +213,7 @@ export function mount(root) {
 	function selectColumn() {
 		const all = rows.length > 0 && rows.every((run) => selected.has(run.id));
 		const box = (on, label, action, tabindex) => h("button", { type: "button", class: "tick", role: "checkbox", tabindex,
-			"aria-checked": String(on), "aria-label": label, click: action });
+			"aria-checked": String(on), label, click: action });
 		return { id: "select", title: "select", width: 34, pinned: true, class: "pick", mark: String(all),
 			head: box(all, "Select all listed runs", () => select(rows.map((run) => run.id), !all)),
 			print: (run) => `${run.name} ${selected.has(run.id)}`,
@@ -235,7 +233,7 @@ export function mount(root) {
 			Delete: () => remove(selectedRuns()),
 			Clear: () => select([...selected], false),
 		};
-		put(bulk, h("strong", {}, `${format.count(selected.size)} selected`), Object.entries(actions)
+		put(bulk, h("strong", `${format.count(selected.size)} selected`), Object.entries(actions)
 			.map(([text, action]) => button(text === "Delete" ? "mini danger" : "mini", text, action)));
 	}
 
@@ -307,14 +305,14 @@ export function mount(root) {
 
 	function nameCell(run) {
 		const eye = button(`eye c${colourOf(run.id)}`, "", (event) => toggle(run.id, event.altKey), { tabindex: "-1",
-			"aria-pressed": String(drawn.has(run.id)), "aria-label": `Draw ${run.name}`, title: "Draw (Alt: alone)" });
+			"aria-pressed": String(drawn.has(run.id)), label: `Draw ${run.name}`, title: "Draw (Alt: alone)" });
 		const job = jobOf(run);
 		const bar = job && ["running", "paused"].includes(job.state) ? progressBar() : null;
 		bar?.show(job);
 		const more = button("more", "⋮", () => rowMenu(run, more), { tabindex: "-1", "aria-haspopup": "menu",
-			"aria-label": `More about ${run.name}` });
-		return h("div", {}, eye, h("a", { href: link("runs", run.id), title: run.name, tabindex: "-1" }, run.name),
-			mark(run) && h("span", { class: "label" }, mark(run)), more, bar?.element);
+			label: `More about ${run.name}` });
+		return h("div", eye, h("a", { href: link("runs", run.id), title: run.name, tabindex: "-1" }, run.name),
+			mark(run) && h("span.label", mark(run)), more, bar?.element);
 	}
 
 	const keys = (event) => {
@@ -352,12 +350,3 @@ export function mount(root) {
 
 const newestFirst = (runs) => runs.map((run) => [beginning(run), run])
 	.sort(([a, x], [b, y]) => (a === b ? (y.job ?? 0) - (x.job ?? 0) : a < b ? 1 : -1)).map(([, run]) => run);
-
-function fillExperiments(select, runs) {
-	const names = [...new Set([...runs].map((run) => run.experiment))].sort();
-	const print = names.join("\n");
-	select.hidden = names.length < 2;
-	if (select.dataset.print === print) return;
-	select.dataset.print = print;
-	put(select, h("option", { value: "" }, "All experiments"), names.map((value) => Object.assign(h("option", {}, value), { value })));
-}

@@ -4,23 +4,22 @@ import * as api from "../api.js";
 import { button, h, put } from "../dom.js";
 import { toast } from "../menu.js";
 import { scheme, setScheme } from "../palette.js";
-import { note } from "../parts.js";
+import { box, note } from "../parts.js";
 
 export function mount(root) {
-	const token = h("input", { type: "password", autocomplete: "off", value: api.token() ?? "", "aria-label": "Access token", class: "grow" });
+	const token = h("input", { type: "password", autocomplete: "off", value: api.token() ?? "", label: "Access token", class: "grow" });
 	const keep = (text) => {
 		api.setToken(token.value = text.trim());
 		toast(text ? "The token is kept in this browser." : "The token is forgotten.");
 	};
-	const box = (title, ...content) => h("section", { class: "box" }, h("h2", {}, title), content);
-	put(root, h("div", { class: "page" }, h("header", { class: "page-head" }, h("h1", {}, "Settings")),
+	put(root, h("div.page", h("header.page-head", h("h1", "Settings")),
 		box("Access token", note("For a server that was started with --token. It stays in this browser and goes with each request."),
-			h("form", { class: "controls", submit: (event) => {
+			h("form.controls", { submit: (event) => {
 				event.preventDefault();
 				keep(token.value);
-			} }, token, h("button", { class: "primary" }, "Keep"), button("quiet", "Forget", () => keep("")))),
-		box("Colour scheme", h("div", { class: "controls", role: "radiogroup", "aria-label": "Colour scheme" },
-			["light", "dark", "system"].map((name) => h("label", {}, h("input", { type: "radio", name: "scheme",
+			} }, token, h("button.primary", "Keep"), button("quiet", "Forget", () => keep("")))),
+		box("Colour scheme", h("div.controls", { role: "radiogroup", label: "Colour scheme" },
+			["light", "dark", "system"].map((name) => h("label", h("input", { type: "radio", name: "scheme",
 				checked: name === scheme(), change: () => setScheme(name) }), ` ${name}`))))));
 	return () => {};
 }

@@ -3,71 +3,86 @@
 import * as api from "../api.js";
 import { button, h, put, setText, settled } from "../dom.js";
 import { locate, pretty, syntaxError } from "../locate.js";
-import { planned } from "../parts.js";
+import { note, planned } from "../parts.js";
 import { PRESETS } from "../presets.js";
 import { beginning, keep, link, listen, recall, state, submit as submitJob } from "../store.js";
 
-const ABOUT = "Data set, model and optimizer are needed, all else has a default.";
-
 export function mount(root) {
-	const editor = specEditor();
-	const result = h("section", { class: "plan", "aria-label": "What this job will be", "aria-live": "polite" });
+	const error = h("p.field-error", { id: "spec-error", role: "alert", hidden: true });
+	const area = h("textarea.box", { id: "spec", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off",
+		label: "Job spec (JSON)", "aria-describedby": "spec-error", input: () => look(),
+		keydown: (event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && send(false) });
+	const result = h("section.plan", { label: "What this job will be", "aria-live": "polite" });
 	const submit = button("primary", "Submit", () => send(false), { title: "Ctrl+Enter" });
-	const take = (spec) => {
-		editor.set(pretty(spec));
-		look();
-	};
-	const earlier = h("select", { "aria-label": "Start from an earlier run", change: () => {
+	const earlier = h("select", { label: "Start from an earlier run", change: () => {
 		fromRun(earlier.value);
 		earlier.value = "";
 	} });
-	put(root, h("div", { class: "page submit" },
-		h("header", { class: "page-head" }, h("h1", {}, "New job"), h("p", {}, ABOUT)),
-		h("div", { class: "controls", role: "group", "aria-label": "Start from" }, h("span", { class: "quiet" }, "Start from"),
+	put(root, h("div.page.submit",
+		h("header.page-head", h("h1", "New job"), h("p", "Data set, model and optimizer are needed, all else has a default.")),
+		h("div.controls", { role: "group", label: "Start from" }, note("Start from"),
 			PRESETS.map(({ title, spec }) => button("chip", title, () => take(spec))), earlier),
-		h("div", { class: "columns" }, h("div", {}, editor.element, h("div", { class: "buttons" }, submit)), result)));
+		h("div.columns", h("div", area, error, h("div.buttons", submit)), result)));
 
 	let asked = 0;
+
+	function take(spec) {
+		area.value = typeof spec === "string" ? spec : pretty(spec);
+		area.scrollTop = 0;
+		look();
+	}
+
+	function look() {
+		asked += 1;
+		keep("draft", area.value);
+		clear();
+		soon();
+	}
+
+	function clear() {
+		error.hidden = true;
+		area.removeAttribute("aria-invalid");
+		area.rows = Math.min(48, Math.max(18, area.value.split("\n").length + 1));
+	}
+
+	/** Tells a fault and its line; while one writes, the caret stays. */
+	function fail(message, range, name, quietly) {
+		const line = range ? `line ${area.value.slice(0, range.start).split("\n").length}: ` : "";
+		setText(error, `${line}${!name || message.includes(name) ? "" : `${name}: `}${message}`);
+		error.hidden = false;
+		area.setAttribute("aria-invalid", "true");
+		hint();
+		if (!range || quietly) return;
+		area.focus();
+		area.setSelectionRange(range.start, range.end);
+	}
+
 	async function send(dry) {
-		const text = editor.text;
+		const text = area.value;
 		const mine = (asked += 1);
-		const fail = (message, range, field) => {
-			if (mine !== asked) return;
-			editor.fail(message, range, field, dry);
-			hint();
-		};
-		editor.clear();
+		clear();
 		const broken = syntaxError(text);
-		if (broken) return fail(broken.message.replace(/^line \d+: /, ""), broken);
+		if (broken) return fail(broken.message.replace(/^line \d+: /, ""), broken, null, dry);
 		submit.disabled = !dry;
 		try {
 			if (dry) {
 				const plan = await api.post("/jobs?dry_run=true", text);
-				if (mine === asked) showPlan(result, plan);
+				if (mine === asked) put(result, h("h2", "This job is sound"), planned(plan),
+					h("details.box", h("summary", h("h2", "With every default filled in")), h("pre.spec", { tabindex: "0" }, pretty(plan.spec))));
 			} else {
 				const job = await submitJob(text);
 				keep("draft", null);
 				location.hash = link("runs", job.run_id);
 			}
-		} catch (error) {
-			fail(error.message, error.field ? locate(text, error.field) : null, error.field);
+		} catch ({ message, field }) {
+			if (mine === asked) fail(message, field ? locate(text, field) : null, field, dry);
 		}
 		submit.disabled = false;
 	}
 	const soon = settled(700, () => send(true));
-	const look = () => {
-		asked += 1;
-		soon();
-	};
-	const hint = () => put(result, h("p", { class: "quiet" }, "What the job will be appears here when the spec is sound."));
+	const hint = () => put(result, note("What the job will be appears here when the spec is sound."));
 
-	async function fromRun(id) {
-		try {
-			take(await api.get(`/runs/${encodeURIComponent(id)}/spec`));
-		} catch (error) {
-			editor.fail(error.message);
-		}
-	}
+	const fromRun = (id) => api.get(`/runs/${encodeURIComponent(id)}/spec`).then(take, ({ message }) => fail(message));
 
 	const listRuns = () => {
 		const runs = [...state.runs.values()].filter((run) => run.job !== null).sort((a, b) => beginning(b) - beginning(a)).slice(0, 300);
@@ -75,67 +90,14 @@ export function mount(root) {
 		if (earlier.options.length !== runs.length + 1) put(earlier, h("option", { value: "" }, "An earlier run…"),
 			runs.map((run) => h("option", { value: run.id }, `${run.name} · ${run.experiment} · job ${run.job}`)));
 	};
-
-	editor.element.addEventListener("input", look);
-	editor.element.addEventListener("keydown", (event) => {
-		if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(false);
-	});
 	hint();
 	listRuns();
-	editor.set(recall("draft", null) ?? pretty(PRESETS[2].spec));
+	take(recall("draft", null) ?? PRESETS[2].spec);
 	if (state.view.from) fromRun(state.view.from);
-	else look();
 	const stop = listen("runs", listRuns);
 	return () => {
 		stop();
 		soon.stop();
 		asked += 1;
 	};
-}
-
-function specEditor() {
-	const area = h("textarea", { id: "spec", class: "box", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off",
-		"aria-label": "Job spec (JSON)", "aria-describedby": "spec-error" });
-	const error = h("p", { id: "spec-error", class: "field-error", role: "alert", hidden: true });
-	const element = h("div", { class: "spec-editor" }, area, error);
-
-	const clear = () => {
-		error.hidden = true;
-		area.removeAttribute("aria-invalid");
-		area.rows = Math.min(48, Math.max(18, area.value.split("\n").length + 1));
-	};
-
-	area.addEventListener("input", () => {
-		clear();
-		keep("draft", area.value);
-	});
-
-	return {
-		element, clear,
-		get text() {
-			return area.value;
-		},
-		set(text) {
-			area.value = text;
-			area.scrollTop = 0;
-			keep("draft", text);
-			clear();
-		},
-		/** Tells a fault and its line; `quietly`: the caret stays where one writes. */
-		fail(message, range, name, quietly) {
-			error.hidden = false;
-			const line = range ? `line ${area.value.slice(0, range.start).split("\n").length}: ` : "";
-			setText(error, `${line}${!name || message.includes(name) ? "" : `${name}: `}${message}`);
-			area.setAttribute("aria-invalid", "true");
-			if (!range || quietly) return;
-			area.focus();
-			area.setSelectionRange(range.start, range.end);
-		},
-	};
-}
-
-function showPlan(result, plan) {
-	put(result, h("h2", {}, "This job is sound"), planned(plan),
-		h("details", { class: "box" }, h("summary", {}, h("h2", {}, "With every default filled in")),
-			h("pre", { class: "spec", tabindex: "0" }, pretty(plan.spec))));
 }

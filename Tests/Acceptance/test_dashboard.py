@@ -495,7 +495,7 @@ def test_every_page_fits_a_phone_is_readable_and_named(server, open_page, scheme
     server.wait(job["id"])
     page = open_page("#/runs", viewport=PHONE, scheme=scheme)
     one = f"#/runs/{job['run_id']}"
-    for address in ("#/runs", one, f"{one}?tab=model", f"{one}?tab=spec", "#/jobs", "#/submit", "#/settings"):
+    for address in ("#/runs", one, f"{one}?tab=model", f"{one}?tab=spec", "#/jobs", "#/submit", "#/datasets", "#/datasets/digits", "#/settings"):
         page.goto(f"{server.url}/{address}")
         page.locator("main h1, main table.list").first.wait_for()
         time.sleep(0.4)
@@ -640,7 +640,8 @@ def test_screenshots(server, open_page):
         server.wait(job["id"])
     one = f"#/runs/{jobs[-1]['run_id']}"
     pages = {"runs": "#/runs", "run": one, "model": f"{one}?tab=model", "spec": f"{one}?tab=spec", "log": f"{one}?tab=log",
-             "queue": "#/jobs", "new-job": "#/submit", "models": "#/models", "settings": "#/settings"}
+             "queue": "#/jobs", "new-job": "#/submit", "datasets": "#/datasets",
+             "digits": "#/datasets/digits", "models": "#/models", "settings": "#/settings"}
     for scheme in ("light", "dark"):
         for size, viewport in (("", DESKTOP), ("-phone", PHONE)):
             page = open_page("#/runs", viewport=viewport, scheme=scheme)

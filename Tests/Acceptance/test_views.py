@@ -432,6 +432,74 @@ def test_the_new_pages_are_readable_and_fit(with_runs, scheme, viewport):
         page.screenshot(path=SHOTS / f"{name}-{scheme}{'-phone' if viewport is PHONE else ''}.png")
 
 
+# --- data sets
+
+
+def test_examples_are_shown_as_training_sees_them(server):
+    plain = server.get("/api/v1/datasets/digits/examples?limit=3&from=5")
+    assert plain["count"] == 1797 and plain["input_shape"] == [1, 8, 8]
+    assert [e["index"] for e in plain["examples"]] == [5, 6, 7] and [e["label"] for e in plain["examples"]] == ["5", "6", "7"]
+    augment = json.dumps([{"type": "random_shift", "pixels": 1}])
+    path = f"/api/v1/datasets/digits/examples?limit=3&from=5&augment={urllib.parse.quote(augment)}"
+    first, second = server.get(path), server.get(path + "&epoch=1")
+    assert first == server.get(path + "&epoch=0&seed=0") and first != second
+    shifted = [sum(e["values"]) <= sum(p["values"]) + 1e-4 for e, p in zip(first["examples"], plain["examples"])]
+    assert all(shifted), "a shift only loses pixels"
+    assert server.get("/api/v1/datasets/iris/examples")["columns"] == [
+        "sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
+    for query, status, field in (
+        ("augment=[", 400, "augment"), ("augment=" + urllib.parse.quote('[{"type": "rotate", "degrees": -1}]'), 400, "augment.0.degrees"),
+        ("limit=0", 400, "limit"), ("limit=101", 400, "limit"), ("nonsense=1", 400, "nonsense"),
+    ):
+        answer = server.request("GET", f"/api/v1/datasets/digits/examples?{query}")
+        assert (answer.status_code, answer.json().get("field")) == (status, field), query
+    assert server.request("GET", "/api/v1/datasets/nobody/examples").status_code == 404
+
+
+PIXELS = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return Array.from({ length: data.length / 4 }, (_, i) => data[4 * i]);
+}"""
+
+
+def test_a_data_set_shows_its_quality_classes_and_pictures(server, open_page):
+    page = open_page("#/datasets", allow=["400"])
+    row = page.locator("main tbody tr", has=page.get_by_role("link", name="digits"))
+    expect(row).to_contain_text("1,797")
+    row.get_by_role("link", name="digits").click()
+    known = server.get("/api/v1/datasets/digits")
+    expect(page.locator("main dl")).to_contain_text(str(known["quality"]["duplicate_rows"]))
+    classes = page.locator("section", has_text="Classes").locator("tbody tr")
+    expect(classes).to_have_count(10)
+    for shown, told in zip(classes.all(), known["quality"]["class_balance"]):
+        expect(shown.locator("td").nth(1)).to_have_text(str(told["examples"]))
+    figures = page.locator(".pictures figure")
+    expect(figures).to_have_count(24)
+    (plain,) = server.get("/api/v1/datasets/digits/examples?limit=1")["examples"]
+    first = figures.first.locator("canvas")
+    expect(first.first).to_have_attribute("aria-label", "example 0")
+    pixels = first.first.evaluate(PIXELS)
+    assert pixels == pytest.approx([255 * v for v in plain["values"]], abs=1)
+    assert first.last.evaluate(PIXELS) != pixels, "the second is augmented"
+    spec = page.get_by_label("The augment list of a job")
+    spec.fill('[{"type": "rotate", "degrees": -1}]')
+    expect(page.locator("#augment-error")).to_contain_text("augment.0.degrees")
+    spec.fill("[]")
+    expect(page.locator("#augment-error")).to_be_empty()
+    expect(spec).to_have_attribute("aria-invalid", "false")
+    assert first.last.evaluate(PIXELS) == pixels
+    page.get_by_role("button", name="Next").click()
+    expect(first.first).to_have_attribute("aria-label", "example 24")
+    page.goto(f"{server.url}/#/datasets/diabetes")
+    expect(page.locator("section", has_text="Ranges").locator("tbody tr")).to_have_count(10)
+    expect(page.locator(".pictures")).to_have_count(0)
+
+
+def test_an_unknown_data_set_says_so(server, open_page):
+    page = open_page("#/datasets/nobody", allow=["404"])
+    expect(page.locator("main")).to_contain_text("there is no such data set")
+
+
 # --- against the program itself
 
 
