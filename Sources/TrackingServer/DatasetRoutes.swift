@@ -27,6 +27,26 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
       }
     },
     Endpoint(
+      method: .get, pattern: "/api/v1/datasets/{name}/examples", permission: .read,
+      summary: "Some examples, as they are or augmented as in an epoch of a job.",
+      query: [
+        .init(
+          name: "from", schema: ["type": "integer", "minimum": 0, "default": 0],
+          meaning: "The first example wanted."),
+        .init(
+          name: "limit", schema: ["type": "integer", "minimum": 1, "maximum": 100, "default": 20],
+          meaning: "How many at most."),
+        .init(
+          name: "augment", schema: ["type": "string"],
+          meaning: "A job's augment list as JSON, such as [{\"type\": \"rotate\", \"degrees\": 20}]."),
+        .init(
+          name: "seed", schema: ["type": "integer", "minimum": 0, "default": 0], meaning: "The job's seed."),
+        .init(
+          name: "epoch", schema: ["type": "integer", "minimum": 0, "default": 0],
+          meaning: "The epoch; each has its own augmentations."),
+      ], answer: .json("Examples"), failures: [404]
+    ) { request in try examples(request, context) },
+    Endpoint(
       method: .put, pattern: "/api/v1/datasets/{name}", permission: .write,
       summary:
         "Brings a data set, in place of one of its name: a file (gzip or not), or a form with images and labels.",
@@ -89,6 +109,30 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
       return HTTPResponse(status: 204)
     },
   ]
+}
+
+private func examples(_ request: HTTPRequest, _ context: Context) throws -> HTTPResponse {
+  let query = QueryReader(query: request.query)
+  let first = try query.integer("from", default: 0, in: 0...Int(Int32.max))
+  let limit = try query.integer("limit", default: 20, in: 1...100)
+  let seed = try query.integer("seed", default: 0, in: 0...1 << 53)
+  let epoch = try query.integer("epoch", default: 0, in: 0...1_000_000)
+  do {
+    let augment = try request.query.first("augment").map { try JSON.parse($0) } ?? []
+    let dataset = try context.catalog.load(request.parameters["name"] ?? "")
+    let preview = try DatasetPreview(dataset, augment: augment)
+    return .json([
+      "count": JSON(preview.count), "input_shape": .array(dataset.inputShape.map { JSON($0) }),
+      "columns": .array(dataset.columns.map(JSON.string)),
+      "examples": preview.examples(from: first, limit: limit, seed: UInt64(seed), epoch: epoch),
+    ])
+  } catch let error as DatasetError {
+    throw HTTPFailure.notFound(error.description)
+  } catch let error as SpecError {
+    throw HTTPFailure.invalid(error.field, error.message)
+  } catch let error as JSONError {
+    throw HTTPFailure.invalid("augment", "augment is no JSON: \(error.message)")
+  }
 }
 
 private func infoJSON(_ info: DatasetInfo) -> JSON {

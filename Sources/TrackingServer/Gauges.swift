@@ -20,6 +20,7 @@ final class Gauges: Sendable {
       lines += samples.map { "cairn_\(name)\($0.labels) \($0.value)" }
     }
     add("uptime_seconds", "gauge", "Seconds since the start.", [("", Double(now() - started) / 1000)])
+    add("cpu_seconds_total", "counter", "Processor time used by the process.", [("", processorSeconds())])
     add("resident_memory_bytes", "gauge", "Memory held by the process.", [("", residentBytes())])
     add("jobs_running", "gauge", "Jobs in training.", [("", Double(context.scheduler.activeCount))])
     add("event_streams", "gauge", "Open event streams.", [("", Double(context.hub.subscriberCount))])
@@ -43,6 +44,12 @@ final class Gauges: Sendable {
       add("http_handler_seconds_total", "counter", "Time spent in handlers.", [("", http.handlerSeconds)])
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func processorSeconds() -> Double {
+    var time = timespec()
+    guard clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time) == 0 else { return 0 }
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   private func residentBytes() -> Double {

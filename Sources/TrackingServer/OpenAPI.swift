@@ -192,6 +192,16 @@ private let schemas: JSONObject = [
     "classes": ["type": ["array", "null"], "items": text],
   ]),
   "Datasets": list(of: "Dataset", named: "datasets"),
+  "Examples": object([
+    "count": integer, "input_shape": integers, "columns": ["type": "array", "items": text],
+    "examples": [
+      "type": "array",
+      "items": object(
+        [
+          "index": integer, "label": text, "target": reference("Number"), "values": numbers, "text": text,
+        ], required: ["index"]),
+    ],
+  ]),
   "Weights": object([
     "name": text, "bytes": integer, "created_at": milliseconds,
     "tensors": ["type": "array", "items": object(["name": text, "dtype": text, "shape": integers])],

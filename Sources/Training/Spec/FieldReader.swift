@@ -6,17 +6,31 @@ import JSON
 /// A bound on a number, and how to say it.
 struct Limits: Sendable {
   let text: String
+  /// The same in the words of JSON schema.
+  var bounds: JSONObject = [:]
   let holds: @Sendable (Double) -> Bool
 
-  static let positive = Limits(text: "> 0") { $0 > 0 }
-  static let notNegative = Limits(text: ">= 0") { $0 >= 0 }
+  static let positive = Limits(text: "> 0", bounds: ["exclusiveMinimum": 0]) { $0 > 0 }
+  static let notNegative = Limits(text: ">= 0", bounds: ["minimum": 0]) { $0 >= 0 }
   static let any = Limits(text: "a finite number") { _ in true }
   /// 0 included, 1 not.
-  static let fraction = Limits(text: "from 0 to 1, 1 excluded") { $0 >= 0 && $0 < 1 }
+  static let fraction = Limits(
+    text: "from 0 to 1, 1 excluded", bounds: ["minimum": 0, "exclusiveMaximum": 1]
+  ) { $0 >= 0 && $0 < 1 }
   /// Both ends included.
-  static let share = Limits(text: "from 0 to 1") { $0 >= 0 && $0 <= 1 }
+  static let share = Limits(text: "from 0 to 1", bounds: ["minimum": 0, "maximum": 1]) { $0 >= 0 && $0 <= 1 }
   /// 1 included, 0 not.
-  static let positiveShare = Limits(text: "from 0 to 1, 0 excluded") { $0 > 0 && $0 <= 1 }
+  static let positiveShare = Limits(
+    text: "from 0 to 1, 0 excluded", bounds: ["exclusiveMinimum": 0, "maximum": 1]
+  ) { $0 > 0 && $0 <= 1 }
+
+  /// A number within these limits, as JSON schema.
+  var schema: JSON {
+    var object = bounds
+    object["type"] = "number"
+    object["description"] = .string(text)
+    return .object(object)
+  }
 }
 
 /// Reads the fields of one JSON object; every error names the field by its whole path.
@@ -137,8 +151,7 @@ final class FieldReader {
 
   /// A finite number within the limits; required when there is no default.
   func number(_ name: String, _ limits: Limits, default fallback: Double? = nil) throws(SpecError) -> Double {
-    notes?.note(
-      name, ["type": "number", "description": .string(limits.text)], default: fallback.map { .number($0) })
+    notes?.note(name, limits.schema, default: fallback.map { .number($0) })
     let standIn = notes.map { _ in limits.holds(0.5) ? 0.5 : 1 }
     return try required(name, optional: try readNumber(name, limits), fallback ?? standIn)
   }
@@ -146,7 +159,7 @@ final class FieldReader {
   /// A finite number within the limits, or none.
   func numberOrNone(_ name: String, _ limits: Limits) throws(SpecError) -> Double? {
     nullable.insert(name)
-    notes?.note(name, ["type": "number", "description": .string(limits.text)], default: .null)
+    notes?.note(name, limits.schema, default: .null)
     return try readNumber(name, limits)
   }
 
@@ -224,7 +237,7 @@ final class FieldReader {
     -> (Double, Double)
   {
     notes?.note(
-      name, ["type": "array", "items": ["type": "number", "description": .string(limits.text)]],
+      name, ["type": "array", "items": limits.schema],
       default: [.number(fallback.0), .number(fallback.1)])
     guard let value = value(name) else { return fallback }
     guard let list = value.arrayValue, list.count == 2, let first = list[0].doubleValue,
@@ -276,7 +289,7 @@ final class FieldReader {
   {
     nullable.insert(name)
     let schema: JSON = [
-      "type": "array", "items": ["type": "number", "description": .string(limits.text)],
+      "type": "array", "items": limits.schema,
       "minItems": JSON(count.lowerBound), "maxItems": JSON(count.upperBound),
     ]
     notes?.note(name, schema, default: .null)
