@@ -72,11 +72,11 @@ export async function post(path, body) {
 
 export const mlflow = (call, body) => post(`/api/2.0/mlflow/${call}`, body);
 
-export const address = (path) => (path.startsWith("/api/") ? path : ROOT + path);
+export const address = (path) => (/^\/(api|get-artifact)/.test(path) ? path : ROOT + path);
 
-/** What is no JSON, as its Response. */
-export function raw(path) {
-	return send(path, { headers: { Accept: "*/*" } });
+/** What is no JSON, as its Response; with `bytes`, its beginning. */
+export function raw(path, bytes) {
+	return send(path, { headers: { Accept: "*/*", ...(bytes && { Range: `bytes=0-${bytes - 1}` }) } });
 }
 
 /** Follows the server's events until `close()`, resuming after the last one. A fetch, which can carry the token. */

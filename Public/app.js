@@ -18,7 +18,7 @@ const VIEWS = {
 	settings: ["Settings", () => import("./views/settings.js")],
 };
 
-const GONE = "The server cannot be reached. What you see is the last state; this page reconnects by itself.";
+const GONE = "The server cannot be reached. This is the last state; the page reconnects by itself.";
 
 const [main, banner, linkMark, queueCount, theme] = ["main", "banner", "link", "queue-count", "theme"].map((id) => document.getElementById(id));
 
@@ -130,7 +130,7 @@ function countQueue() {
 
 async function askToken() {
 	const input = h("input", { type: "password", autocomplete: "current-password", required: true, label: "Access token" });
-	const content = [h("p", "The one that it was started with (--token). It is kept in this browser."), input];
+	const content = [h("p", "The one that it was started with. It is kept in this browser."), input];
 	while (!(await ask({ title: "This server asks for a token", content, yes: "Go on", no: "" })));
 	return input.value.trim();
 }

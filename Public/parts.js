@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { save } from "./cardmenu.js";
-import { h, heads } from "./dom.js";
+import { h, heads, put } from "./dom.js";
 import * as format from "./format.js";
 import { toast } from "./menu.js";
 import { act } from "./store.js";
@@ -91,6 +91,13 @@ export function bar(share) {
 export const labels = (texts) => texts.map((text) => h("span.label", text));
 
 export const note = (text) => h("p.quiet", text);
+
+/** What a promise brings, shown when it is there. */
+export function reading(promise, show) {
+	const element = h("section", note("Reading…"));
+	promise.then((found) => put(element, show(found)), (error) => put(element, note(error.message)));
+	return element;
+}
 
 export const box = (title, ...content) => h("section.box", h("h2", title), content);
 

@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import { parse } from "./format.js";
 import { LOOK } from "./look.js";
 
-export const DEFAULTS = { page: "runs", id: null, from: null, ...LOOK, filter: "", experiment: "", sort: "-started", all: false,
+export const DEFAULTS = { page: "runs", id: null, from: null, ...LOOK, filter: "", sort: "-started", all: false,
 	columns: "", base: "", tab: "", show: null, pins: null, hide: null, pick: null };
 const SETS = ["show", "pins", "hide", "pick"];
 const short = (id) => id.slice(0, 12);

@@ -5,7 +5,7 @@ import * as format from "../format.js";
 import { badge, jobButtons, progressBar, progressText, took } from "../parts.js";
 import { link, listen, state } from "../store.js";
 
-const ABOUT = "Highest priority first, then oldest first. Running jobs survive a restart of the server.";
+const ABOUT = "Highest priority first, then oldest first.";
 const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finished: 3 };
 
 export function mount(root) {
@@ -14,7 +14,7 @@ export function mount(root) {
 	const page = h("div.page", h("header.page-head", h("h1", "Queue"), h("p", ABOUT)),
 		h("div.scroller", { tabindex: "0", role: "region", label: "Jobs" }, h("table.list.queue", { label: "Jobs" },
 			heads("#job", "run", "state", "progress", "", "#priority", "#created", "#took", ""), body)));
-	const nothing = empty("Nothing in the queue", "A job is a model, a data set and an optimizer.",
+	const nothing = empty("Nothing in the queue", "Jobs wait and train here.",
 		h("p", h("a.button", { href: link("submit") }, "New job")));
 	const show = () => {
 		const jobs = [...state.jobs.values()].sort((a, b) => RANK[a.state] - RANK[b.state] || waiting(a, b));

@@ -22,5 +22,5 @@ export function mount(root) {
 	};
 	const again = () => show().catch(fail);
 	again();
-	return listen("link", again); // when the runs were read, too
+	return listen("link", again);
 }

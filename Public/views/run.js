@@ -1,14 +1,15 @@
-// One run: its state and buttons, its curves and facts, and behind tabs its log, model and spec.
+// One run: its state and buttons, its curves and facts, and behind tabs its log, model, artifacts and spec.
 
 import * as api from "../api.js";
 import { Board, byKey } from "../board.js";
 import { button, empty, h, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
 import { pretty } from "../locate.js";
-import { badge, cells, download, fail, jobButtons, note, panel, planned, progressBar, progressText, table, took } from "../parts.js";
+import { badge, cells, download, fail, jobButtons, panel, planned, progressBar, progressText, reading, table, took } from "../parts.js";
 import { jobOf, link, listen, loadRun, state, stateOf, submit } from "../store.js";
+import { artifacts } from "./artifacts.js";
 
-const TABS = { "": "Overview", log: "Log", model: "Model", spec: "Spec" };
+const TABS = { "": "Overview", log: "Log", model: "Model", artifacts: "Artifacts", spec: "Spec" };
 
 export function mount(root) {
 	const { id } = state.view;
@@ -28,6 +29,7 @@ export function mount(root) {
 	const panes = {
 		log: () => log.element,
 		model: () => reading(readSpec().then((spec) => api.post("/jobs?dry_run=true", spec)), planned),
+		artifacts: () => artifacts(id),
 		spec: () => reading(readSpec(), (spec) => h("pre.spec", { tabindex: "0", label: "Spec" }, pretty(spec))),
 	};
 	let shown = "";
@@ -79,12 +81,6 @@ export function mount(root) {
 		for (const stop of stops) stop();
 		board.destroy();
 	};
-}
-
-function reading(promise, show) {
-	const element = h("section", note("Reading…"));
-	promise.then((found) => put(element, show(found)), (error) => put(element, note(error.message)));
-	return element;
 }
 
 function header(readSpec) {

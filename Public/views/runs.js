@@ -26,10 +26,9 @@ export function mount(root) {
 	let base = null;
 
 	const search = h("input", { type: "search", class: "grow", label: "Filter runs",
-		placeholder: "Filter: words, lr < 0.01, metrics.`val/loss` < 0.1", "aria-describedby": "filter-error",
+		placeholder: "Filter: words, lr < 0.01, experiment = digits", "aria-describedby": "filter-error",
 		input: () => choose({ filter: search.value }), keydown: (e) => e.key === "Escape" && choose({ filter: "" }) });
 	const wrong = h("p", { id: "filter-error", class: "message", role: "alert", hidden: true });
-	const experiments = h("select", { label: "Experiment", change: () => choose({ experiment: experiments.selectedIndex ? experiments.value : "" }) });
 	const same = button("toggle", "differing", () => choose({ all: !state.view.all }), { title: "Only what differs" });
 	const chooser = button("toggle", "Columns", () => openMenu(chooser, "Columns", chooserItems()), { "aria-haspopup": "menu" });
 	const bulk = h("div.bulk", { role: "toolbar", label: "Selected runs", hidden: true });
@@ -45,8 +44,8 @@ export function mount(root) {
 	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
 		emptyText: "Choose a run, or wait for its first step." });
 	const list = h("section.panel", { label: "Runs" },
-		h("div.controls", search, experiments, same, chooser,
-			button("toggle", "CSV", () => saveCSV(rows), { title: "Save the table" })),
+		h("div.controls", search, same, chooser,
+			button("toggle", "CSV", () => saveCSV(rows))),
 		wrong, bulk, grid.element, h("div.foot", summary, hiddenRuns));
 	const page = h("div.split", list, board.element);
 	const nothing = empty("No runs yet", "Submit a job here, or from a terminal:",
@@ -76,15 +75,11 @@ export function mount(root) {
 		const chosen = view.show ? newest.filter((run) => holds(view.show, run.id)) : newest.slice(0, SHOWN_AT_FIRST);
 		drawn = new Set(chosen.map((run) => run.id));
 		for (const run of chosen.toReversed()) colourOf(run.id, [...drawn]);
-		const print = `${shape} ${listed.length} ${view.filter} ${view.experiment}`;
+		const print = `${shape} ${listed.length} ${view.filter}`;
 		if (print !== inventoried) {
 			found = inventory(listed);
-			const names = [...new Set(Array.from(state.runs.values(), (run) => run.experiment))].sort();
-			experiments.hidden = names.length < 2;
-			put(experiments, ["All experiments", ...names].map((name) => h("option", name)));
 		}
 		inventoried = print;
-		experiments.value = view.experiment || "All experiments";
 		setColumns();
 		const order = sorted(newest, every, sorting());
 		const top = order.filter((run) => run === base || holds(view.pins, run.id)).slice(0, PINNED_AT_MOST);
@@ -102,9 +97,9 @@ export function mount(root) {
 		pace = Math.max(250, 12 * (performance.now() - began));
 	}
 	function pick() {
-		const { filter: text, experiment, hide } = state.view;
+		const { filter: text, hide } = state.view;
 		const passes = !isQuery(text) ? filter(text) : answer ? (run) => answer.has(run.id) : () => true;
-		const passed = [...state.runs.values()].filter((run) => (!experiment || run.experiment === experiment) && passes(run));
+		const passed = [...state.runs.values()].filter(passes);
 		listed = hide ? passed.filter((run) => !holds(hide, run.id)) : passed;
 		return passed.length - listed.length;
 	}

@@ -13,7 +13,7 @@ export function mount(root) {
 		toast(text ? "The token is kept in this browser." : "The token is forgotten.");
 	};
 	put(root, h("div.page", h("header.page-head", h("h1", "Settings")),
-		box("Access token", note("For a server that was started with --token. It stays in this browser and goes with each request."),
+		box("Access token", note("For a server with --token. It stays in this browser."),
 			h("form.controls", { submit: (event) => {
 				event.preventDefault();
 				keep(token.value);

@@ -19,7 +19,7 @@ export function mount(root) {
 		earlier.value = "";
 	} });
 	put(root, h("div.page.submit",
-		h("header.page-head", h("h1", "New job"), h("p", "Data set, model and optimizer are needed, all else has a default.")),
+		h("header.page-head", h("h1", "New job"), h("p", "All but data set, model and optimizer has a default.")),
 		h("div.controls", { role: "group", label: "Start from" }, note("Start from"),
 			PRESETS.map(({ title, spec }) => button("chip", title, () => take(spec))), earlier),
 		h("div.columns", h("div", area, error, h("div.buttons", submit)), result)));
@@ -67,8 +67,7 @@ export function mount(root) {
 		try {
 			if (dry) {
 				const plan = await api.post("/jobs?dry_run=true", text);
-				if (mine === asked) put(result, h("h2", "This job is sound"), planned(plan),
-					h("details.box", h("summary", h("h2", "With every default filled in")), h("pre.spec", { tabindex: "0" }, pretty(plan.spec))));
+				if (mine === asked) put(result, h("h2", "This job is sound"), planned(plan));
 			} else {
 				const job = await submitJob(text);
 				keep("draft", null);
@@ -80,7 +79,7 @@ export function mount(root) {
 		submit.disabled = false;
 	}
 	const soon = settled(700, () => send(true));
-	const hint = () => put(result, note("What the job will be appears here when the spec is sound."));
+	const hint = () => put(result, note("What the job will be appears here."));
 
 	const fromRun = (id) => api.get(`/runs/${encodeURIComponent(id)}/spec`).then(take, ({ message }) => fail(message));
 

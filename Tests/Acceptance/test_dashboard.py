@@ -10,6 +10,7 @@ import pathlib
 import re
 import shutil
 import time
+import urllib.parse
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -307,6 +308,49 @@ def test_the_tabs_of_a_run_show_its_log_model_and_spec(server, open_page):
     tabs.get_by_role("link", name="Overview").click()
     expect(page.locator("aside .log li").first).to_be_visible()
     expect(page.locator(".board")).to_be_visible()
+
+
+def test_artifacts_are_listed_and_looked_into_but_never_run(server, open_page):
+    job = server.run_job(digits(name="files"))
+    uri = server.get(f"/api/2.0/mlflow/runs/get?run_id={job['run_id']}")["run"]["info"]["artifact_uri"]
+    root = f"/api/2.0/mlflow-artifacts/artifacts/{uri.removeprefix('mlflow-artifacts:/').strip('/')}"
+    one_pixel = bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010806000000" "1f15c4890000000d49444154789c6360606060000000050001a5f64540"
+        "0000000049454e44ae426082")
+    files = {
+        "notes.md": "# Notes\nNaïve.".encode(), "table.csv": b'name,score\nalpha,1.5\n"b, c",2\n', "deep/er/data.json": b'{"a":[1,2]}',
+        f"{HOSTILE}.html": b"<script>alert(1)</script>", "plots/dot.png": one_pixel, "weights.bin": b"\xff\x00\xfe", "empty.txt": b"",
+        "long.log": b"x" * 300_000,
+    }
+    for name, body in files.items():
+        answer = server.request("PUT", f"{root}/{urllib.parse.quote(name)}", data=body)
+        assert answer.status_code == 200, (name, answer.text)
+    page = open_page(f"#/runs/{job['run_id']}?tab=artifacts")
+    pane = page.locator(".pane")
+
+    def look(name):
+        entry = pane.locator("details", has=page.locator("> summary", has_text=re.compile(f"^{re.escape(name)}"))).last
+        entry.locator("> summary").click()
+        return entry
+
+    expect(look("notes.md")).to_contain_text("Naïve.")
+    expect(look("table.csv")).to_contain_text('"b, c",2')
+    look("deep")
+    look("er")
+    expect(look("data.json").locator("pre")).to_have_text(re.compile(r'^\{\s*"a": \[ ?1, 2 ?\]\s*\}$'))
+    expect(look(f"{HOSTILE}.html").locator("pre")).to_have_text("<script>alert(1)</script>")
+    look("plots")
+    picture = look("dot.png").locator("img")
+    expect(picture).to_have_js_property("naturalWidth", 1)
+    expect(look("weights.bin")).to_contain_text("no text")
+    expect(look("empty.txt")).to_contain_text("empty")
+    expect(look("long.log")).to_contain_text("The first 256 KiB")
+    look("checkpoints")
+    expect(pane.locator("summary", has_text=".safetensors").first).to_be_visible()
+    with page.expect_download() as download:
+        pane.get_by_role("link", name="Download table.csv").click()
+    assert download.value.path().read_bytes() == files["table.csv"]
+    assert page.locator("iframe, object, embed").count() == 0
 
 
 def test_a_run_of_another_client_has_no_spec_and_says_so(server, open_page):
@@ -639,7 +683,7 @@ def test_screenshots(server, open_page):
     for job in jobs:
         server.wait(job["id"])
     one = f"#/runs/{jobs[-1]['run_id']}"
-    pages = {"runs": "#/runs", "run": one, "model": f"{one}?tab=model", "spec": f"{one}?tab=spec", "log": f"{one}?tab=log",
+    pages = {"runs": "#/runs", "run": one, "model": f"{one}?tab=model", "spec": f"{one}?tab=spec", "artifacts": f"{one}?tab=artifacts", "log": f"{one}?tab=log",
              "queue": "#/jobs", "new-job": "#/submit", "datasets": "#/datasets",
              "digits": "#/datasets/digits", "models": "#/models", "settings": "#/settings"}
     for scheme in ("light", "dark"):
