@@ -1,5 +1,5 @@
-// A board of charts for some runs: one card per curve name, grouped by the part before the first "/". Only cards near
-// the window are fetched and drawn. Live points go straight into the curves that are held here.
+// A board of charts for some runs: a card per curve name, grouped by what is before the first "/". Only cards near the
+// window are fetched and drawn. Live points go straight into the curves that are held here.
 
 import * as api from "./api.js";
 import { openCardMenu } from "./cardmenu.js";
@@ -7,6 +7,7 @@ import { LineChart } from "./chart.js";
 import { controls } from "./controls.js";
 import { empty, h, setText, throttled } from "./dom.js";
 import { curvePath } from "./figure.js";
+import { drag } from "./grid.js";
 import { followKeys } from "./keys.js";
 import { fromJSON, isBase, LOOK, lookOf, rangeText, tail, toJSON, withCard } from "./look.js";
 import { lower, Series, upper } from "./series.js";
@@ -93,7 +94,7 @@ export class Board {
 		this.controls.show();
 	}
 
-	/** The cards to show, in order: one for each key, or for each value of the facet's param. */
+	/** The cards to show: one for each key, or for each value of the facet's param. */
 	plan(keys) {
 		const { facet } = state.view;
 		return new Map(keys.flatMap((key) => {
@@ -117,6 +118,7 @@ export class Board {
 		chart.element.dataset.card = id;
 		this.cards.set(id, card);
 		chart.setLook(lookOf(state.view, key));
+		this.draggable(chart);
 		return card;
 	}
 
@@ -154,8 +156,6 @@ export class Board {
 		return section;
 	}
 
-	// --- fetching
-
 	seen(entries) {
 		for (const { target, isIntersecting } of entries) {
 			const card = this.cards.get(target.dataset.card);
@@ -171,7 +171,7 @@ export class Board {
 		return state.view.facet ? this.charts().filter((chart) => chart.key === key) : [];
 	}
 
-	/** Brings a card's lines up to the runs that are shown; fetches what is missing when the card is near. */
+	/** Brings a card's lines up to the runs that are shown; fetches what a near one lacks. */
 	update(card) {
 		const { key, chart, fetched, wanted, absent } = card;
 		const { base, pins, facet, axis } = state.view;
@@ -300,8 +300,6 @@ export class Board {
 		if (!signal.aborted) chart.draw();
 	}
 
-	// --- the x axis, when it is a curve itself
-
 	/** What makes a step of a run into what the axis measures; null for steps and times, or not yet known. */
 	warpOf({ id, params }) {
 		if (state.view.axis === "examples" && !this.along.has(id)) {
@@ -328,8 +326,6 @@ export class Board {
 			this.each((card) => this.update(card));
 		}
 	}
-
-	// --- what the reader does on a chart
 
 	pointAt(from, at) {
 		for (const chart of this.charts()) if (chart !== from && chart.visible) chart.follow(at);
@@ -400,7 +396,6 @@ export class Board {
 		next.toggleBig();
 	}
 
-	/** Puts a chart at a place, from 0, among those of its section. */
 	move({ key, element }, place) {
 		const keys = this.neighbours(element).map((chart) => chart.key).filter((other) => other !== key);
 		keys.splice(Math.max(0, place), 0, key);
@@ -412,36 +407,29 @@ export class Board {
 	}
 
 	/** A card that is dragged by its title takes the place of the one that it is left on. */
-	drag(chart, { target: title, pointerId }) {
-		const charts = this.neighbours(chart.element);
+	draggable(chart) {
 		let over = null;
-		const mark = (next) => {
-			over?.element.classList.remove("drop");
-			over = next;
-			over?.element.classList.add("drop");
+		const mark = (element) => {
+			over?.classList.remove("drop");
+			over = element;
+			over?.classList.add("drop");
 		};
-		const move = ({ clientX, clientY }) => {
-			const card = document.elementFromPoint(clientX, clientY)?.closest(".chart");
-			mark(charts.find((other) => other.element === card && other !== chart) ?? null);
-		};
-		title.setPointerCapture(pointerId);
-		title.addEventListener("pointermove", move);
-		title.addEventListener("lostpointercapture", () => {
-			title.removeEventListener("pointermove", move);
-			const place = charts.indexOf(over);
+		drag(chart.element.querySelector("h4"), () => null, (dx, _, x, y) => {
+			const card = document.elementFromPoint(x, y)?.closest(".chart");
+			mark(card === chart.element || card?.parentElement !== chart.element.parentElement ? null : card);
+		}, () => {
+			if (over) this.move(chart, [...over.parentElement.children].indexOf(over));
 			mark(null);
-			if (place >= 0) this.move(chart, place);
-		}, { once: true });
+		});
 	}
 
-	/** After a chart was drawn: the values at the pins below the one that was used last. */
+	/** The values at the pins stand below the chart that was used last. */
 	described(chart) {
 		if (!this.stripped?.visible) this.stripped = this.charts().find((other) => other.visible);
 		if (chart.pins().length && chart === this.stripped) showStrip(chart, () => this.setPins(chart, []));
 		else chart.strip.hidden = true;
 	}
 
-	/** The range of y that the charts of a facet share; null without one. */
 	sharedY(chart) {
 		const ranges = this.siblings(chart).filter((other) => other.visible).flatMap((other) => {
 			const traces = other.traces();
@@ -519,7 +507,7 @@ export function reordered(keys, order) {
 	return keys.map((key) => (order.includes(key) ? moved.shift() : key));
 }
 
-/** The order of curve names: training first, loss before accuracy, numbers by size. */
+/** Training first, loss before accuracy, numbers by size. */
 export function byKey(a, b) {
 	const tails = [a, b].map((key) => rank(FIRST_KEYS, key.slice(groupOf(key).length).replace(/^\//, "")));
 	return byGroup(groupOf(a), groupOf(b)) || tails[0] - tails[1] || natural(a, b);

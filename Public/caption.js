@@ -1,4 +1,4 @@
-// What a chart says about itself: how many points it shows, whether that is exact, and what it could not draw.
+// What a chart says about itself: how many points it shows, whether exactly, and what it could not draw.
 
 import * as format from "./format.js";
 import { windowOf } from "./paint.js";
@@ -37,7 +37,6 @@ function part(series, from, to) {
 	return { series, size, points: whole || series.sampled ? Math.round((size / series.steps.length) * series.count) : size };
 }
 
-/** The points of a trace that are in a range of x: from and to. */
 function inside(trace, x) {
 	let [from, to] = windowOf(trace, x);
 	while (from < to && trace.x[from] < x[0]) from += 1;

@@ -30,7 +30,7 @@ export function openCardMenu(board, chart, anchor, hit) {
 		chart.lines.length > 1 && { text: "Compare the runs of this chart",
 			action: () => (location.hash = link("compare", null, { pick: new Set(chart.lines.map(({ id }) => id)) })) },
 		null,
-		{ text: "Copy as PNG", action: () => copyPicture(chart) }, file("Save PNG", "png", png), file("Save SVG", "svg", svg),
+		{ text: "Copy as PNG", action: () => copy(png(chart), "The picture is copied.", "image/png") }, file("Save PNG", "png", png), file("Save SVG", "svg", svg),
 		file("Save CSV of what is shown", "csv", csv), file("Save CSV of all points", "csv", allPoints),
 		{ text: "Copy curl line", action: () => copy(curl(chart), "The curl line is copied.") },
 	]);
@@ -50,21 +50,12 @@ function runItems(chart, { line, raw, x }) {
 	];
 }
 
-export async function copy(text, said) {
+export async function copy(content, said, kind = "text/plain") {
 	try {
-		await navigator.clipboard.writeText(text);
+		await navigator.clipboard.write([new ClipboardItem({ [kind]: content })]);
 		toast(said);
 	} catch {
 		toast("The browser does not allow copying here.", { bad: true });
-	}
-}
-
-async function copyPicture(chart) {
-	try {
-		await navigator.clipboard.write([new ClipboardItem({ "image/png": png(chart) })]);
-		toast("The picture is copied.");
-	} catch {
-		toast("The browser does not allow copying pictures here; save it instead.", { bad: true });
 	}
 }
 

@@ -58,8 +58,7 @@ export class LineChart {
 		this.strip = h("div.strip", { hidden: true });
 		this.note = h("p.note");
 		this.element = h("figure.card.chart", { "data-key": this.key, tabindex: "-1" },
-			h("figcaption", h("h4", { title, pointerdown: (event) =>
-				event.button === 0 && event.pointerType !== "touch" && !this.isBig && this.host.drag(this, event) }, title), this.ownMark, this.newest,
+			h("figcaption", h("h4", { title }, title), this.ownMark, this.newest,
 				this.fitButton, this.logButton, this.moreButton, this.bigButton), this.holder, this.strip, this.note);
 	}
 
@@ -113,7 +112,6 @@ export class LineChart {
 		this.host.refine(this.host.cardOf(this));
 	}
 
-	/** Says in a line over the chart what a gesture would have done. */
 	say(text) {
 		setText(this.hint, text);
 		clearTimeout(this.hintTimer);
@@ -130,9 +128,7 @@ export class LineChart {
 		setText(this.newest, drawn.length === 1 ? format.value(drawn[0].newest()) : "");
 	}
 
-	// --- geometry
-
-	/** What is drawn: for each line, or group of lines, its x values, shown y values, raw ones, and their bounds. */
+	/** What is drawn of each line or group: x, shown y, raw ones, and their bounds. */
 	traces() {
 		const held = this.lines.filter((line) => line.series?.steps.length);
 		this.unit = smoothingUnit(held.map((line) => line.series));
@@ -261,9 +257,6 @@ export class LineChart {
 		return `${axis.replace("metric:", "")} ${format.value(x)}`;
 	}
 
-	// --- drawing
-
-	/** Clears a canvas, as large as its place; gives a context in CSS pixels. */
 	prepare(canvas) {
 		const size = [this.width, this.height].map((v) => Math.round(v * devicePixelRatio));
 		if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
@@ -273,7 +266,7 @@ export class LineChart {
 		return context;
 	}
 
-	/** Draws at once, but no more than once a frame; `ease`: y follows gently, `quick`: it will soon change again. */
+	/** Draws at once, but once a frame; `ease`: y follows gently, `quick`: it will soon change again. */
 	draw(how = {}) {
 		if (!this.width || !this.visible || !this.look) return;
 		if (this.frame) return (this.again = how);
@@ -352,7 +345,6 @@ export class LineChart {
 		if (this.at && this.visible) paintOverlay(this);
 	}
 
-	/** What the crosshair is at, here or on another card, in units of x. */
 	cursor() {
 		return this.pointer && this.at ? this.at.sx.invert(this.pointer.x) : this.linked?.x ?? null;
 	}
@@ -406,7 +398,7 @@ export class LineChart {
 
 export const weightOf = (line) => line.base ? "base" : line.pinned ? "pinned" : "";
 
-/** The lowest and the highest number in stretches `[list, from, to]`; of positive ones alone when `log`. */
+/** The lowest and highest number in stretches `[list, from, to]`, above 0 when `log`. */
 function extent(stretches, log) {
 	const floor = log ? 0 : -Infinity;
 	let [low, high] = [Infinity, -Infinity];

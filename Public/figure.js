@@ -9,7 +9,6 @@ import { colour } from "./palette.js";
 const HEAD = 34;
 const LINE = 18;
 
-/** The picture, drawn by `context` and `path` makers: title, curves, the runs' names, the caption. */
 function paint(chart, context, path) {
 	const { width, height, places } = plan(chart);
 	const { area, sy } = chart.at;
@@ -40,7 +39,6 @@ function paint(chart, context, path) {
 	write(chart.note.textContent, 14, height - 14, "quiet");
 }
 
-/** The picture's size, and where the runs' names stand. */
 function plan(chart) {
 	const { width } = chart.at;
 	const context = chart.plot.getContext("2d");
@@ -73,7 +71,6 @@ export function svg(chart) {
 		`<title>${escaped(visible(chart.title))}</title>${pen.parts.join("")}</svg>\n`;
 }
 
-/** A path as text, by the calls of a Path2D. */
 class Outline {
 	d = "";
 	moveTo(x, y) {

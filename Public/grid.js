@@ -239,7 +239,7 @@ export class Grid {
 		const { id } = event.target.closest("tr").dataset;
 		event.preventDefault();
 		this.activate(id);
-		this.on.rowMenu(this.find(id), { x: event.clientX, y: event.clientY });
+		this.on.rowMenu(this.find(id), new DOMRect(event.clientX, event.clientY));
 	}
 
 	keydown(event) {
@@ -267,15 +267,15 @@ function place(cell, column, i) {
 
 const classes = (column) => [column.class, column.numeric && "n", column.pinned && "sticky"].filter(Boolean).join(" ") || null;
 
-/** Follows a mouse that is held down: `start()` gives what `move(dx, started, x)` is given, `end()` closes. */
-function drag(element, start, move, end) {
+/** Follows a mouse that is held down: `start()` gives what `move(dx, started, x, y)` is given, `end()` closes. */
+export function drag(element, start, move, end) {
 	let from = null;
 	element.addEventListener("pointerdown", (event) => {
 		if (event.button !== 0 || event.pointerType === "touch") return;
 		from = { x: event.clientX, started: start() };
 		element.setPointerCapture(event.pointerId);
 	});
-	element.addEventListener("pointermove", (event) => from && move(event.clientX - from.x, from.started, event.clientX));
+	element.addEventListener("pointermove", (event) => from && move(event.clientX - from.x, from.started, event.clientX, event.clientY));
 	element.addEventListener("pointerup", () => {
 		if (from) end();
 		from = null;

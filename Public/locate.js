@@ -23,7 +23,7 @@ export function locate(text, path) {
 	const word = () => tokens[at][0];
 	let best = { start: 0, end: text.length, depth: 0 };
 	let at = 0;
-	// `depth` keys of the path lead to this value; -1 when it is beside the path. A member of an object starts at its key.
+	// `depth` keys of the path lead to this value; -1: it is beside the path. Members of objects start at their key.
 	const value = (depth, start) => {
 		const open = word();
 		at += 1;

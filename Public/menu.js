@@ -2,28 +2,20 @@
 
 import { add, button, h, put } from "./dom.js";
 
-let open = null;
-
-export const closeMenu = () => open?.close(false);
+export const closeMenu = () => document.querySelector(".menu")?.hidePopover();
 
 /**
  * Opens a menu beside an element or a place. An item is `{text, action, checked, danger, disabled, stay}`, null for a
  * line, false for nothing, or an element. The result closes it.
  */
 export function openMenu(anchor, label, items) {
-	open?.close();
+	closeMenu();
 	const before = document.activeElement;
-	const list = h("div.menu", { role: "menu", label, tabindex: "-1" });
-	const close = (back = true) => {
-		if (open?.list !== list) return;
-		open = null;
-		list.remove();
-		removeEventListener("pointerdown", outside, true);
-		removeEventListener("resize", dismiss);
-		if (back && before?.isConnected) before.focus({ preventScroll: true });
+	const list = h("div.menu", { role: "menu", label, tabindex: "-1", popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove() });
+	const close = () => {
+		list.hidePopover();
+		if (before?.isConnected) before.focus({ preventScroll: true });
 	};
-	const dismiss = () => close(false);
-	const outside = (event) => list.contains(event.target) || close(false);
 	add(list, items.map((item) => {
 		if (item === null) return h("hr");
 		if (!item || item instanceof Node) return item;
@@ -48,17 +40,15 @@ export function openMenu(anchor, label, items) {
 		event.stopPropagation();
 	});
 	document.body.append(list);
-	open = { list, close };
+	list.showPopover();
 	place(list, anchor);
-	addEventListener("pointerdown", outside, true);
-	addEventListener("resize", dismiss);
 	(list.querySelector("button:enabled") ?? list).focus({ preventScroll: true });
 	return close;
 }
 
-function place(list, anchor) {
-	const at = anchor instanceof Element ? anchor.getBoundingClientRect()
-		: { left: anchor.x, right: anchor.x, top: anchor.y, bottom: anchor.y };
+/** Puts what floats beside an element or a place, inside the window. */
+export function place(list, anchor) {
+	const at = anchor.getBoundingClientRect?.() ?? anchor;
 	const { offsetWidth: width, offsetHeight: height } = list;
 	const fit = (before, after, size, room) => Math.round(Math.max(8, Math.min(room - 8 - size, after + size > room - 8 ? before - size : after)));
 	list.style.left = `${fit(at.right, at.left, width, innerWidth)}px`;

@@ -109,7 +109,7 @@ export function isShown(scene, x, y) {
 	return Number.isFinite(y) && Number.isFinite(x) && (!scene.log || y > 0) && (!scene.logx || x > 0);
 }
 
-/** Paths through the shown points; in haste, through about one for each pixel. */
+/** Paths through the shown points; in haste, about one for each pixel. */
 function linePaths(scene, x, y, from, to) {
 	const { sx, sy, quick, area } = scene;
 	const stride = quick ? Math.ceil((to - from) / (area.right - area.left)) : 1;
@@ -150,7 +150,6 @@ function paintSpread(context, scene, trace, from, to) {
 	}
 }
 
-/** From the lowest to the highest of each bucket. */
 function bandPath(scene, { x, low, high }, from, to) {
 	const { sx, sy, range } = scene;
 	const height = (v) => sy(scene.log && v <= 0 ? range.y[0] : v);

@@ -89,7 +89,7 @@ export function followPointer(chart) {
 	});
 	on("contextmenu", (event) => {
 		event.preventDefault();
-		if (!chart.touched && chart.at) host.menu(chart, { x: event.clientX, y: event.clientY }, hitAt(chart, place(event)));
+		if (!chart.touched && chart.at) host.menu(chart, new DOMRect(event.clientX, event.clientY), hitAt(chart, place(event)));
 	});
 	on("wheel", (event) => {
 		if (!event.ctrlKey && !event.altKey) return chart.say("Ctrl + wheel zooms, shift + drag moves");
@@ -117,7 +117,6 @@ function click(chart, event, point) {
 	chart.host.pinned(chart, hit ? hit.x : chart.at.sx.invert(point.x));
 }
 
-/** How far a point is from the pieces of line at both sides of a hit. */
 function distanceTo(chart, { trace: { x, y }, i }, point) {
 	const { sx, sy } = chart.at;
 	return Math.min(...[i - 1, i].filter((j) => j >= 0 && j + 1 < x.length).map((j) => {
@@ -191,7 +190,7 @@ const KEYS = {
 	},
 };
 
-/** Moves the crosshair, and the newest pin if there is one, by logged points of the line that is nearest to it. */
+/** Moves the crosshair, and the newest pin if there is one, by logged points. */
 function walk(chart, by) {
 	const trace = chart.drawn.find((t) => t.line.id === chart.walking) ?? chart.drawn[0];
 	if (!trace) return;

@@ -72,7 +72,7 @@ export class Series {
 		return this.values.slice(lower(this.steps, step), upper(this.steps, step)).some((value) => Object.is(value, v));
 	}
 
-	/** Takes a value into the last bucket, as the server will: mean and extremes of what is a number. */
+	/** Takes a value into the last bucket, as the server will. */
 	merge(v) {
 		const i = this.values.length - 1;
 		if (Number.isNaN(v)) return;
@@ -106,13 +106,12 @@ export class Series {
 			rate: ms > 0 ? ((steps.at(-1) - steps[from]) / ms) * 1000 : NaN };
 	}
 
-	/** How long, in ms, no point has come, when that is three times the usual; else 0. */
+	/** For how many ms no point has come, when that is three times the usual; else 0. */
 	get quiet() {
 		const quiet = performance.now() - this.arrived;
 		return quiet > Math.max(2000, 3 * (this.pace.gap || 0)) ? quiet : 0;
 	}
 
-	/** What `make` gives, until a point comes or `key` differs. */
 	cached(name, make, key = "") {
 		const hit = this.cache.get(name);
 		if (hit?.version === this.version && hit.key === key) return hit.made;

@@ -2,6 +2,7 @@
 
 import { h, put } from "./dom.js";
 import * as format from "./format.js";
+import { place } from "./menu.js";
 
 const ROWS = 5;
 const GAP = 16; // px from the pointer
@@ -30,7 +31,11 @@ export function showTip(chart, hits) {
 		h("tbody", sorted.slice(0, ROWS).map(row))), more > 0 && h("p", `${more} more`));
 	tip.hidden = false;
 	tip.classList.toggle("docked", Boolean(chart.touched));
-	place(chart);
+	tip.style.left = tip.style.top = "";
+	if (chart.touched) return; // fingers see it at the foot of the window
+	const box = chart.overlay.getBoundingClientRect();
+	const [x, y] = [box.left + chart.pointer.x, box.top + chart.pointer.y];
+	place(tip, { left: x + GAP, right: x - GAP, top: y - GAP, bottom: y + GAP });
 }
 
 export function hideTip(chart) {
@@ -46,19 +51,4 @@ function cells(chart, { series, trace, i, x, y, raw, smoothed: is }, smoothed, o
 			format.duration((series.times[i] - series.times[0]) / 1000), format.clock(series.times[i])].slice(0, wide())),
 		...(other ? [chart.xText(x).replace(/^\D+ (?=[\d−-])/, "")] : []),
 	];
-}
-
-/** Beside the pointer, inside the window, never under the pointer; at the foot of the window where fingers point. */
-function place(chart) {
-	tip.style.left = tip.style.top = "";
-	if (chart.touched) return;
-	const box = chart.overlay.getBoundingClientRect();
-	const [x, y] = [box.left + chart.pointer.x, box.top + chart.pointer.y];
-	const { offsetWidth: width, offsetHeight: height } = tip;
-	let left = x + GAP;
-	if (left + width > innerWidth - 8) left = x - GAP - width;
-	if (left < 8) left = Math.max(8, Math.min(innerWidth - width - 8, x - width / 2));
-	const top = y + GAP + height > innerHeight - 8 ? y - GAP - height : y + GAP;
-	tip.style.left = `${Math.round(left)}px`;
-	tip.style.top = `${Math.round(Math.max(8, top))}px`;
 }

@@ -1,4 +1,4 @@
-// Some runs side by side: parallel coordinates, where a range keeps the runs in it, and a table.
+// Some runs side by side: parallel coordinates, where a range keeps runs, plots of the best, and a table.
 
 import { byKey } from "../board.js";
 import { best, byWeight, difference, direction, inventory, MAIN_METRICS, param } from "../columns.js";
@@ -14,10 +14,11 @@ export function mount(root) {
 	const ranges = new Map(); // axis -> [low, high] as shares of its height
 	const metric = h("select", { label: "Metric", change: () => show() });
 	const plot = h("div.scroller.parallel");
+	const plots = h("div.cards");
 	const table = h("div.scroller");
 	const page = h("div.page", h("header.page-head", h("h1", "Compare"),
 		h("p", "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away.")),
-	h("div.controls", metric), plot, table);
+	h("div.controls", metric), plot, plots, table);
 
 	function show() {
 		const { pick } = state.view;
@@ -41,6 +42,7 @@ export function mount(root) {
 			return !range || (at.get(run) >= range[0] && at.get(run) <= range[1]);
 		}));
 		draw(axes, runs, new Set(inside));
+		put(plots, keys.length > 0 && figures(axes.at(-1), axes.slice(0, -1), runs, inside));
 		const shown = inside.slice(0, SIDE_BY_SIDE);
 		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", read(run))));
 		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),
@@ -52,6 +54,35 @@ export function mount(root) {
 			h("tbody", keys.map((key) => row(`best ${key}`, metricCell(key))),
 				params.map((entry) => row(entry[0], (run) => run.params[entry[0]] ?? "–", differs(entry) ? "differs" : "param")))));
 		if (root.firstChild !== page) put(root, page);
+	}
+
+	/** Runs as dots by the first axis, a map of the best by two of them, and the best so far. */
+	function figures(z, [x, y], runs, inside) {
+		const having = (...axes) => runs.filter((run) => axes.every(({ at }) => at.has(run)));
+		const good = (run) => (direction(metric.value) > 0 ? z.at.get(run) : 1 - z.at.get(run));
+		const better = (a, b) => (good(b) > good(a) ? b : a);
+		const mark = (run, axes, look, shape) => {
+			const words = `${run.name}: ${axes.map(({ name, text }) => `${name} ${text(run)}`).join(", ")}`;
+			return svg("a", { href: link("runs", run.id), class: look, "aria-label": words }, svg("title", {}, words), shape);
+		};
+		const dots = (x) => (sx, sy) => having(x, z).map((run) => mark(run, [x, z], inside.includes(run) ? `c${colourOf(run.id)}` : "out",
+			svg("circle", { cx: sx(x.at.get(run)), cy: sy(z.at.get(run)), r: 5 })));
+		const map = (sx, sy) => {
+			const [columns, rows] = [x, y].map(({ at }) => Math.min(8, new Set(at.values()).size));
+			const bin = ({ at }, run, n) => Math.min(n - 1, Math.floor(at.get(run) * n));
+			const cells = Map.groupBy(having(x, y, z), (run) => `${bin(x, run, columns)} ${bin(y, run, rows)}`);
+			return [...cells].map(([key, members]) => {
+				const [i, j] = key.split(" ").map(Number);
+				const run = members.reduce(better);
+				return mark(run, [x, y, z], null, svg("rect", { class: "cell", x: sx(i / columns), y: sy((j + 1) / rows), width: sx(1 / columns) - sx(0),
+					height: sy(0) - sy(1 / rows), "fill-opacity": 0.1 + 0.8 * good(run) }));
+			});
+		};
+		const ordered = having(z).sort((a, b) => a.started - b.started);
+		const order = axis("runs by their start", ordered, (run) => ordered.indexOf(run) + 1);
+		const stairs = (sx, sy) => ordered.map((run, i) => `H${sx(order.at.get(run))}V${sy(z.at.get(ordered.slice(0, i + 1).reduce(better)))}`).join("");
+		return [x && figure(`${z.name} by ${x.name}`, x, z, dots(x)), y && figure(`${z.name} by ${x.name} and ${y.name}: the stronger, the better`, x, y, map),
+			figure(`${z.name} so far`, order, z, (sx, sy) => [svg("path", { class: "stairs", d: stairs(sx, sy).replace(/H(.*?)V/, "M$1 ") }), dots(order)(sx, sy)])];
 	}
 
 	function draw(axes, runs, inside) {
@@ -108,13 +139,22 @@ export function mount(root) {
 /** Where each run is on an axis, 0...1: by size, by its logarithm when that spans two decades, words in their order. */
 function axis(name, runs, read) {
 	const values = runs.map(read);
-	const known = values.filter((v) => v !== undefined && !Number.isNaN(v) && Math.abs(v) !== Infinity);
-	const words = known.some((v) => typeof v === "string") ? [...new Set(known.map(String))].sort() : null;
+	const known = new Set(values.filter((v) => v !== undefined && !Number.isNaN(v) && Math.abs(v) !== Infinity));
+	const words = [...known].some((v) => typeof v === "string") ? [...known].map(String).sort() : null;
 	const raw = words ? [0, words.length - 1] : [Math.min(...known), Math.max(...known)];
 	const log = !words && raw[0] > 0 && raw[1] / raw[0] >= 100;
 	const number = (v) => (words ? words.indexOf(String(v)) : log ? Math.log(v) : v);
 	const [a, b] = log ? raw.map(Math.log) : raw;
-	const at = new Map(runs.flatMap((run, i) => (known.includes(values[i]) ? [[run, b > a ? (number(values[i]) - a) / (b - a) : 0.5]] : [])));
-	const [low, high] = raw.map((v) => (words ? words[v] : format.value(v)));
-	return { name, at, low, high };
+	const at = new Map(runs.flatMap((run, i) => (known.has(values[i]) ? [[run, b > a ? (number(values[i]) - a) / (b - a) : 0.5]] : [])));
+	const text = (v) => (typeof v === "number" ? format.value(v) : v);
+	const [low, high] = raw.map((v) => text(words ? words[v] : v));
+	return { name, at, low, high, text: (run) => text(read(run)) };
+}
+
+/** A figure with two axes around what `content(sx, sy)` makes of shares. */
+function figure(title, x, y, content) {
+	const text = (words, at, y, anchor) => svg("text", { x: at, y, "text-anchor": anchor }, words);
+	return h("figure.card.box.parallel", h("h2", title), svg("svg", { viewBox: "0 0 440 220", role: "group", "aria-label": title },
+		svg("path", { d: "M80 20V186H426" }), text(y.high, 74, 34, "end"), text(y.low, 74, 180, "end"), text(x.low, 92, 202, "start"),
+		text(x.high, 412, 202, "end"), text(x.name, 252, 216, "middle"), content((share) => 92 + 320 * share, (share) => 176 - 146 * share)));
 }

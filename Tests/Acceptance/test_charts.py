@@ -703,6 +703,72 @@ def test_fingers_read_pin_and_pinch(server, open_page, chromium):
     context.close()
 
 
+# --- comparison
+
+
+def trials(server, count=12):
+    """Runs whose best loss is known: it falls with `lr` and is larger for `sgd`."""
+    runs = []
+    for k in range(count):
+        lr, kind = 10 ** -(k % 4), ["sgd", "adam"][k // 4 % 2]
+        loss = 1 + k % 4 + (0.5 if kind == "sgd" else 0) + k / 100
+        run = record(server, f"trial {k}", {"val/loss": [9, loss, 8]}, {"lr": lr, "kind": kind, "same": 1})
+        runs.append((run, lr, kind, loss))
+    return runs
+
+
+def test_runs_are_dots_that_lead_to_them(server, open_page):
+    runs = trials(server)
+    page = open_page("#/compare")
+    plot = page.locator("figure.parallel").first
+    expect(plot.locator("h2")).to_have_text("best val/loss by kind")
+    expect(plot.get_by_role("link")).to_have_count(12)
+    places = {}
+    for run, lr, kind, loss in runs:
+        dot = plot.locator(f'a[href*="{run}"] circle').bounding_box()
+        places[run] = dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2
+    assert [kind for _, kind in sorted((places[r[0]][0], r[2]) for r in runs)] == sorted(r[2] for r in runs)
+    assert sorted(runs, key=lambda r: -places[r[0]][1]) == sorted(runs, key=lambda r: r[3])
+    page.get_by_role("slider", name="lr").focus()
+    page.keyboard.press("ArrowUp")  # the upper half
+    kept = [f"trial {k}" for k, r in enumerate(runs) if r[1] > 0.03]
+    expect(page.locator(".sides thead a")).to_have_count(len(kept))
+    expect(plot.locator("a.out")).to_have_count(12 - len(kept))
+    plot.get_by_role("link").last.click()
+    expect(page.locator(".run-head h1")).to_contain_text("trial")
+
+
+def test_a_map_of_two_params_shows_the_best_of_each_pair(server, open_page):
+    runs = trials(server)
+    page = open_page("#/compare")
+    cells = page.locator("figure.parallel").nth(1).get_by_role("link")
+    expect(cells).to_have_count(8)
+    best = {}
+    for run, lr, kind, loss in runs:
+        best[kind, lr] = min(best.get((kind, lr), (99, "")), (loss, run))
+    strength = {}
+    for cell in cells.all():
+        kind, lr, loss = (part.split(" ")[-1] for part in cell.get_attribute("aria-label").split(", "))
+        expected, run = best[kind, float(lr)]
+        assert float(loss) == pytest.approx(expected, rel=1e-3) and run in cell.get_attribute("href")
+        strength[expected] = float(cell.locator("rect").get_attribute("fill-opacity"))
+    shown = [strength[v] for v in sorted(strength)]
+    assert shown == sorted(shown, reverse=True)  # the lower the loss, the stronger
+
+
+def test_the_best_so_far_never_gets_worse(server, open_page):
+    runs = trials(server)
+    page = open_page("#/compare")
+    figure = page.locator("figure.parallel").nth(2)
+    expect(figure.get_by_role("link")).to_have_count(12)
+    numbers = [float(v) for v in re.findall(r"[\d.]+", figure.locator(".stairs").get_attribute("d"))]
+    heights = numbers[1::2]
+    assert heights == sorted(heights)  # downwards on the screen: lower losses
+    best = min(runs, key=lambda r: r[3])
+    dot = figure.locator(f'a[href*="{best[0]}"] circle')
+    assert float(dot.get_attribute("cy")) == pytest.approx(heights[-1], abs=0.11)
+
+
 # --- keys, undo, the address
 
 
