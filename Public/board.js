@@ -16,8 +16,8 @@ import { showStrip } from "./strip.js";
 
 const MAX_POINTS = 1000;
 const RUNS_A_CALL = 40;
-const HELD = 100000; // live points that a frozen board keeps; beyond, it reads anew
-const CACHED = 40; // finer curves that a card keeps for ranges seen before
+const HELD = 100000; // live points that a frozen board keeps
+const CACHED = 40; // finer curves that a card keeps
 const FIRST = ["train", "val", "test", ""];
 const FIRST_KEYS = ["loss", "accuracy", "lr", "grad_norm", "update_ratio", "param_norm"];
 const TOP = "\u0000top";
@@ -29,7 +29,7 @@ export class Board {
 		this.cards = new Map(); // id -> {id, key, chart, near, fetched: Map run -> Series, wanted: Map run -> [points], absent}
 		this.sections = new Map(); // group -> {element, grid, count}
 		this.along = new Map(); // run -> {series, warp}: what the x axis measures, when that is a curve itself
-		this.zooms = []; // ranges to go back to
+		this.zooms = []; // to go back to
 		this.zoomedAt = -Infinity;
 		this.held = null; // live points since the view was frozen
 		this.controls = controls(this);

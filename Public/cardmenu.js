@@ -1,4 +1,4 @@
-// What a card offers beside its curves: choices of its own, pictures and data to take away, and the run under the pointer.
+// What a card offers beside its curves: choices, pictures and data to take away, and the run under the pointer.
 
 import * as api from "./api.js";
 import { csv, curl, curvePath, png, svg, table } from "./figure.js";

@@ -1,6 +1,6 @@
 // The line chart: stacked canvases, so that following the pointer never redraws a curve: grid, plot (bands, lines), front (the
-// lit line), overlay (crosshair, dots, pins, zoom box). The card tells what it shows: data-key, data-points (of all its lines),
-// data-runs and data-x (the range that is seen); the overlay's label says it in words.
+// lit line), overlay (crosshair, dots, pins, zoom box). The card tells what it shows: data-key, data-points, data-runs and
+// data-x (the range that is seen); the overlay's label says it in words.
 
 import { caption } from "./caption.js";
 import { button, h, setText } from "./dom.js";
@@ -18,7 +18,7 @@ import { hideTip } from "./tip.js";
 const FRAME = 100; // live data is drawn at most ten times a second
 const EASE = 120; // ms in which the range of y follows live data
 const MANY = 8; // lines beyond which they are thin
-const HASTE = 250; // ms: who goes on changing the look within them sees thin lines, which are drawn much faster
+const HASTE = 250; // ms: who goes on changing the look sees thin lines, which are drawn much faster
 const KEPT = 0.02; // a range of y that is right within this share of its height stays
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 

@@ -1,7 +1,6 @@
 // Runs that agree in some params, as one line: its middle, and a band around it.
 //
-// Each run counts between its own first and last point only, so that a short one neither pulls the others down nor is
-// continued; the band fades where fewer of them are left.
+// Each run counts between its own first and last point only; the band fades where fewer of them are left.
 
 import { tail } from "./look.js";
 import { quantile } from "./scale.js";
@@ -14,10 +13,7 @@ export function groupsOf(lines, params) {
 	return [...Map.groupBy(lines, name)].map(([name, lines]) => ({ name, lines }));
 }
 
-/**
- * One trace for several: `members` have rising `x`, shown `y`, and `low` and `high`. Gives `{x, y, low, high, runs}`,
- * where `runs` counts the members at each x.
- */
+/** One trace for several `{x, y, low, high}` with rising x; `runs` counts the members at each x. */
 export function gather(members, stat, band) {
 	const result = { x: gridOf(members), y: [], low: [], high: [], runs: [] };
 	for (const x of result.x) {
@@ -60,7 +56,7 @@ function deviation(values) {
 // Student's t for a two-sided 95 % interval; beyond the table by its expansion in 1/n (Abramowitz and Stegun 26.7.5).
 const T95 = [NaN, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
-/** The factor of a standard error that makes a 95 % interval of a mean with `n` degrees of freedom. */
+/** The factor of a standard error for `n` degrees of freedom. */
 export function student(n) {
 	const z = 1.959964;
 	return n < T95.length ? T95[n] ?? NaN : z + (z ** 3 + z) / (4 * n) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * n * n);

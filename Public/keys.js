@@ -1,4 +1,4 @@
-// What single keys do, wherever the focus is but in a field, and the palette that finds runs, curves and commands.
+// What keys do, wherever the focus is but in a field, and the palette that finds runs, curves and commands.
 
 import { h, put } from "./dom.js";
 import { axesOf, chooseAxis, openGroups } from "./controls.js";

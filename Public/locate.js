@@ -1,6 +1,6 @@
 // Where a field is in JSON text, so that an error can point at it.
 
-/** Line breaks and nesting as people write specs by hand: small objects and lists of plain values stay on one line. */
+/** Line breaks as people write specs by hand: what is small stays on one line. */
 export function pretty(value, indent = "") {
 	const flat = JSON.stringify(value, null, 1)?.replace(/\n\s*/g, " ") ?? "null";
 	const [open, close] = Array.isArray(value) ? "[]" : "{}";

@@ -6,21 +6,21 @@ export const LOOK = {
 	axis: "step", // step, epoch, relative, time, examples, or "metric:" and a key
 	log: false, // of y
 	logx: false,
-	outliers: false, // whether the highest and lowest twentieth are left out of the range of y
-	group: "", // keys of params, with commas; runs that agree in them are one line
+	outliers: false, // whether y leaves out the highest and lowest twentieth
+	group: "", // params, with commas; runs that agree in them are one line
 	stat: "mean",
 	band: "minmax",
-	linked: true, // whether a range of x is the range of every chart
-	x: "", // the range of x that all charts show: "a~b"
-	pin: "", // where values are read: "a" or "a~b", in units of x
+	linked: true, // whether charts share their range of x
+	x: "", // that range: "a~b"
+	pin: "", // where values are read: "a" or "a~b"
 	tip: "nearest",
 	base: "", // the run that the others are compared with
 	charts: "", // which curves: words or a regular expression
 	facet: "", // a param: one card for each of its values
-	across: "", // how many charts in a row; empty: as many as fit
+	across: "", // charts in a row; empty: as many as fit
 	plot: "", // what the comparison plots, as JSON: {metric, x, y}
-	order: "", // the keys of charts that were moved, in their order, as JSON
-	top: "", // the keys of the charts that are kept at the top, as JSON
+	order: "", // keys of charts that were moved, as JSON
+	top: "", // keys of charts at the top, as JSON
 	cards: "", // what single cards chose: JSON, key -> {log, logx, smooth, outliers, x, y}
 };
 
@@ -31,7 +31,7 @@ export const TIPS = { nearest: "nearest first", down: "highest first", up: "lowe
 /** What a card may choose for itself. */
 export const OWN = ["log", "logx", "smooth", "outliers"];
 
-/** The look of one card: what all share, under what it chose for itself. `own` says whether it chose anything. */
+/** The look of one card: what all share, under what it chose for itself; `own`: whether it did. */
 export function lookOf(view, key) {
 	const mine = cardsOf(view)[key] ?? {};
 	const chosen = Object.fromEntries(OWN.filter((name) => name in mine).map((name) => [name, mine[name]]));
@@ -43,7 +43,7 @@ export function lookOf(view, key) {
 
 const parsed = new Map();
 
-/** What a choice holds as JSON; `otherwise` when that is of another kind, as in a mangled address. */
+/** What a choice holds as JSON; `otherwise` when an address was mangled. */
 export function fromJSON(text, otherwise) {
 	if (!parsed.has(text)) {
 		if (parsed.size > 20) parsed.clear();
@@ -59,12 +59,10 @@ export function fromJSON(text, otherwise) {
 
 export const cardsOf = (view) => fromJSON(view.cards, {});
 
-/** The text of a list or an object; nothing when it is empty. */
 export const toJSON = (value) => Object.keys(value).length ? JSON.stringify(value) : "";
 
 export const isBase = (view, id) => Boolean(view.base) && id.startsWith(view.base);
 
-/** The last word of a param's name. */
 export const tail = (key) => key.replace(/^.*\./, "");
 
 export function withCard(view, key, changes) {

@@ -23,7 +23,7 @@ export function paintOverlay(chart) {
 	else hideTip(chart);
 }
 
-/** The lit line, and the baseline beside it; drawn when they change and not with each movement. */
+/** The lit line and the baseline, drawn when they change and not with each movement. */
 function paintFront(chart, lit) {
 	const { at, front, drawn } = chart;
 	if (chart.frontKey === (lit?.line.id ?? "")) return;
@@ -78,7 +78,7 @@ function paintBox(context, chart) {
 	context.globalAlpha = 1;
 }
 
-/** The zoom box in pixels: only x when it is wider than tall by four to one, only y in the other case. */
+/** The zoom box in pixels: only x or only y when it is longer by four to one. */
 export function boxRange({ at: { area }, box: { x0, y0, x1, y1 } }) {
 	const [wide, tall] = [Math.abs(x1 - x0), Math.abs(y1 - y0)];
 	const [xOnly, yOnly] = [wide > 4 * tall, tall > 4 * wide];

@@ -1,4 +1,4 @@
-// What pointer, fingers and keys do on a chart: hover, pins, zoom box, pan, zoom at the pointer, reading values by arrow.
+// What pointer, fingers and keys do on a chart: hover, pins, zoom, pan, reading values by arrow.
 
 import { boxRange } from "./overlay.js";
 import { nearest } from "./series.js";

@@ -30,7 +30,7 @@ export function stepTicks(low, high, wanted, label) {
 	return multiples(low, high, Math.max(1, niceStep(high - low, wanted)), label);
 }
 
-/** Marks at round times; `zone` is the offset that makes local midnights round, 0 for lengths of time. */
+/** Marks at round times; `zone` makes local midnights round, 0 for lengths of time. */
 export function timeTicks(low, high, wanted, label, zone = 0) {
 	const rough = (high - low) / Math.max(1, wanted);
 	return multiples(low, high, TIME_STEPS.find((step) => step >= rough) ?? niceStep(high - low, wanted), label, zone);

@@ -46,7 +46,7 @@ export class Series {
 		this.last = this.steps.at(-1);
 	}
 
-	/** Adds a live point; says whether anything changed. A point that is lacking further back marks the curve as stale. */
+	/** Adds a live point; says whether anything changed. One that is lacking further back makes the curve stale. */
 	append({ step, timestamp, value }) {
 		const v = parse(value);
 		if (step <= this.last) {
@@ -96,7 +96,7 @@ export class Series {
 		return this.cached("smooth", () => smooth(this.values, weight, this.steps, unit), `${weight} ${unit}`);
 	}
 
-	/** The time between two of the newest points in ms, and their steps a second; NaN when there are too few. */
+	/** Of the newest points: ms between two, steps a second; NaN when they are too few. */
 	get pace() {
 		const { steps, times } = this;
 		const from = Math.max(0, times.length - RECENT);
@@ -130,7 +130,7 @@ export function along({ steps, times }, axis, start, warp) {
 	return axis === "relative" ? times.map((t) => t - start) : steps.map(warp ?? (() => NaN));
 }
 
-/** Buckets are aligned to powers of two: the width is the largest one that keeps their first steps apart. */
+/** Buckets are aligned to powers of two: the largest one that keeps their first steps apart. */
 function bucketWidth(steps) {
 	let width = 1;
 	const apart = (w) => steps.every((step, i) => i === 0 || Math.floor(step / w) !== Math.floor(steps[i - 1] / w));
@@ -195,7 +195,7 @@ function piecesOf(steps, times) {
 	const order = steps.map((_, i) => i).sort((a, b) => times[a] - times[b] || byStep(a, b));
 	const pieces = [];
 	order.forEach((i, at) => (at && steps[i] >= steps[order[at - 1]] ? pieces.at(-1).push(i) : pieces.push([i])));
-	// So many are no resumed runs but points that were sent in no order at all: their steps are all there is.
+	// So many are no resumed runs: the points were sent in no order at all.
 	if (pieces.length > MOST_PIECES) return [];
 	// A stretch that repeats no step does not replace anything: it only came late.
 	const seen = new Set();
