@@ -50,9 +50,10 @@ function runItems(chart, { line, raw, x }) {
 	];
 }
 
-export async function copy(content, said, kind = "text/plain") {
+export async function copy(content, said, kind) {
 	try {
-		await navigator.clipboard.write([new ClipboardItem({ [kind]: content })]);
+		const { clipboard } = navigator;
+		await (kind ? clipboard.write([new ClipboardItem({ [kind]: content })]) : clipboard.writeText(content));
 		toast(said);
 	} catch {
 		toast("The browser does not allow copying here.", { bad: true });

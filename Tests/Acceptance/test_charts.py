@@ -102,7 +102,7 @@ def until(condition, what, timeout=8):
 def ready(page, *keys):
     for key in keys or ("loss",):
         card(page, key).wait_for()
-        until(lambda: card(page, key).get_attribute("data-x"), f"{key} is not drawn")
+        until(lambda: card(page, key).get_attribute("data-x") and note(page, key).inner_text() not in ("", "loading"), f"{key} is not drawn")
 
 
 def cells(page):
