@@ -62,7 +62,6 @@ export function student(n) {
 	return n < T95.length ? T95[n] ?? NaN : z + (z ** 3 + z) / (4 * n) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * n * n);
 }
 
-/** The members' own points while these are few, else a grid of equal steps. */
 function gridOf(members) {
 	if (members.every(({ x }) => x.length <= GRID * 4)) {
 		const own = [...new Set(members.flatMap(({ x }) => x))];

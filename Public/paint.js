@@ -60,7 +60,7 @@ function dip(context, { line }, colour) {
 /** A path for the screen serves until the next drawing. */
 const kept = (scene, trace, name, make) => scene.key ? (trace[name] ??= make()) : make();
 
-/** What smoothing leaves as it is: what was replaced, the band, the raw curve. */
+/** What smoothing leaves as it is. */
 export function paintUnder(context, scene, trace, colour) {
 	const { x, y, raw, low, runs, old } = trace;
 	const [from, to] = windowOf(trace, scene.range.x);
@@ -138,7 +138,6 @@ function linePaths(scene, x, y, from, to) {
 	return paths;
 }
 
-/** Of a group: fainter where fewer runs are left. */
 function paintSpread(context, scene, trace, from, to) {
 	const { runs } = trace;
 	const most = Math.max(...runs);
