@@ -1,6 +1,6 @@
-"""The README's table of methods, made from the names of the tests: a test that proves a row begins with the row's id,
-`O3_formsAgree` in Swift, `test_G2_folds` in Python; `O2_O3` proves two. Prints it; with --write, puts it into the
-README."""
+"""The README's table of methods, made from the names of the tests: what proves a row begins with the row's id, as
+`@Test("O3 both forms agree")` in Swift and `test_G2_folds` in Python; `O2 O3` proves two. Prints it; with --write, puts
+it into the README."""
 
 import itertools
 import pathlib
@@ -58,26 +58,34 @@ ROWS = {
     "W12": "resuming needs the optimizer's state",
 }
 
-TEST = re.compile(r"\b(?:func |def test_)((?:[A-Z]\d+_)*[A-Z]\d+(?:_\w+)?)\s*\(")
+SWIFT = re.compile(r'@Test\(\s*"([A-Z]\d+ [^"]*)"')
+PYTHON = re.compile(r"^def test_([A-Z]\d+_\w+)", re.M)
+
+
+def names(path):
+    """The names of a file's tests that begin with a row, as words."""
+    text = path.read_text()
+    if path.suffix == ".swift":
+        return SWIFT.findall(text)
+    return [name.replace("_", " ") for name in PYTHON.findall(text)]
 
 
 def tests():
-    """{row: names of its tests}, of the rows that have any, in the order of ROWS."""
+    """{row: what its tests are called, without the rows}, of the rows that have any, in the order of ROWS."""
     found = {row: set() for row in ROWS}
-    files = [*ROOT.glob("Tests/*/*.swift"), *ROOT.glob("Tests/Acceptance/test_*.py")]
-    for path in sorted(files):
-        if path.name == "test_methods.py":
-            continue
-        for name in TEST.findall(path.read_text()):
-            for row in itertools.takewhile(lambda part: part in ROWS, name.split("_")):
-                found[row].add(("test_" if path.suffix == ".py" else "") + name)
-    return {row: sorted(names) for row, names in found.items() if names}
+    for path in [*ROOT.glob("Tests/*/*.swift"), *ROOT.glob("Tests/Acceptance/test_*.py")]:
+        for name in names(path):
+            words = name.split(" ")
+            rows = list(itertools.takewhile(lambda word: word in ROWS, words))
+            for row in rows:
+                found[row].add(" ".join(words[len(rows) :]))
+    return {row: sorted(titles, key=str.lower) for row, titles in found.items() if titles}
 
 
 def table():
     lines = ["| row | method | proved by |", "| --- | --- | --- |"]
-    for row, names in tests().items():
-        lines.append(f"| {row} | {ROWS[row]} | {', '.join(f'`{name}`' for name in names)} |")
+    for row, titles in tests().items():
+        lines.append(f"| {row} | {ROWS[row]} | {'; '.join(titles)} |")
     return "\n".join(lines)
 
 

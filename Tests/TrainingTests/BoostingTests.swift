@@ -7,7 +7,7 @@ import Testing
 @testable import Training
 
 @Suite struct BoostingTests {
-  @Test func G10_weightsGrowWhereMembersAreWrong() {
+  @Test("G10 weights grow where members are wrong") func weightsGrowWhereMembersAreWrong() {
     var samme = Samme(examples: 4, classes: 2)
     samme.add(wrong: [true, false, false, false])
     // AdaBoost: after a member with error e its mistakes weigh one half together.
@@ -26,7 +26,7 @@ import Testing
     #expect(ten.weights[0] > ten.weights[2])
   }
 
-  @Test func G10_examplesAreDrawnByWeight() {
+  @Test("G10 examples are drawn by weight") func examplesAreDrawnByWeight() {
     var samme = Samme(examples: 1000, classes: 2)
     samme.add(wrong: (0..<1000).map { $0 < 100 })
     let draws = samme.draw(RandomStream(seed: 3, .bootstrap))
@@ -45,7 +45,7 @@ import Testing
 
   /// The second member trains on examples that the first got wrong more often than on others; the same spec and the
   /// same first member give the same bits, also when it goes on from a checkpoint.
-  @Test func G10_secondMemberSeesTheFirstsMistakes() throws {
+  @Test("G10 second member sees the firsts mistakes") func secondMemberSeesTheFirstsMistakes() throws {
     let first = try finished(Self.member([], seed: 5))
     let bytes = try #require(first.latest?.bytes)
     let spec = try JobSpec.decode(Self.member(["first"], seed: 6))
@@ -76,7 +76,9 @@ import Testing
   }
 
   /// One model alone is evaluated as its run was; the mean of the same model twice is that model.
-  @Test(arguments: [0, 0.1]) func G11_evaluationIsTheRuns(_ smoothing: Double) throws {
+  @Test("G11 evaluation is the runs", arguments: [0, 0.1]) func evaluationIsTheRuns(_ smoothing: Double)
+    throws
+  {
     let job = replacing(
       dropoutJob, ["loss"], ["type": "cross_entropy", "label_smoothing": .number(smoothing)])
     let run = try finished(job)
@@ -95,7 +97,7 @@ import Testing
     #expect(abs(try test.add(predictor).loss - (run.values("test/loss").last ?? 0)) < 1e-6)
   }
 
-  @Test func G11_regressionIsAveraged() throws {
+  @Test("G11 regression is averaged") func regressionIsAveraged() throws {
     let job: JSON = [
       "dataset": ["name": "diabetes", "validation": 0.2], "model": ["preset": "mlp", "hidden": [4]],
       "optimizer": ["type": "adam", "lr": 0.05], "train": ["epochs": 3],
@@ -127,7 +129,7 @@ import Testing
 @Suite struct SharpnessTests {
   /// A linear model's squared error is convex in its parameters, so the largest value in a box is at a corner, all of
   /// which are tried here in doubles.
-  @Test func G14_cornerOfAConvexBox() throws {
+  @Test("G14 corner of a convex box") func cornerOfAConvexBox() throws {
     let job: JSON = [
       "dataset": ["name": "diabetes", "validation": 0.2, "limit": 150], "seed": 4,
       "model": ["layers": [["type": "linear", "out": 1]]], "optimizer": ["type": "adam", "lr": 1],
@@ -172,7 +174,7 @@ import Testing
   }
 
   /// A wider box holds a larger loss; dropout and noise have no part in it.
-  @Test func G14_widerBoxesAreHigher() throws {
+  @Test("G14 wider boxes are higher") func widerBoxesAreHigher() throws {
     let run = try finished(dropoutJob)
     let bytes = try #require(run.latest?.bytes)
     let found = try [1e-4, 1e-3, 1e-2].map { epsilon in

@@ -33,7 +33,9 @@ import Testing
     train.reduce(model) { replacing($0, ["train", $1.0], $1.1) }
   }
 
-  @Test(arguments: models.indices) func P4_stagesGiveTheBitsOfOne(_ model: Int) throws {
+  @Test("P4 stages give the bits of one", arguments: models.indices) func stagesGiveTheBitsOfOne(_ model: Int)
+    throws
+  {
     let job = Self.models[model].job
     let layers = try plan(job).layers.count
     for parts: [(String, JSON)] in [
@@ -53,7 +55,7 @@ import Testing
   }
 
   /// Without batch norm, m micro-batches of a batch are m batches that make one update.
-  @Test func P4_microBatchesAreAccumulated() throws {
+  @Test("P4 micro batches are accumulated") func microBatchesAreAccumulated() throws {
     let job = dropoutJob
     let micro = try finished(Self.with(job, [("micro_batches", 4), ("stages", 2), ("drop_last", true)]))
     let accumulated = try finished(
@@ -64,7 +66,9 @@ import Testing
   }
 
   /// Where a stage ends, all gradients of its parameters are there, and none of another stage's.
-  @Test(arguments: models.indices) func P4_segmentsOwnTheirGradients(_ model: Int) throws {
+  @Test("P4 segments own their gradients", arguments: models.indices) func segmentsOwnTheirGradients(
+    _ model: Int
+  ) throws {
     let whole = try plan(Self.models[model].job)
     for count in 2...whole.layers.count {
       let stages = Stages(whole.architecture, count: count)
@@ -84,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func P4_moreStagesThanLayersAreRefused() throws {
+  @Test("P4 more stages than layers are refused") func moreStagesThanLayersAreRefused() throws {
     do {
       _ = try plan(job([("train.stages", 2)]))
       Issue.record("was accepted")
@@ -93,7 +97,7 @@ import Testing
     }
   }
 
-  @Test func P4_stagesShareTheWork() throws {
+  @Test("P4 stages share the work") func stagesShareTheWork() throws {
     let even = try plan([
       "dataset": ["name": "digits"], "optimizer": ["type": "sgd", "lr": 0.1],
       "model": ["preset": "mlp", "hidden": [64, 64, 64, 64, 64]], "train": ["stages": 3],

@@ -27,14 +27,14 @@ import Testing
     #expect(jobs.allSatisfy { $0["dataset"]?["boost_after"] == (method == .boosting ? ["a", "b"] : nil) })
   }
 
-  @Test func G2_foldsLeaveOutOneEach() throws {
+  @Test("G2 folds leave out one each") func foldsLeaveOutOneEach() throws {
     let jobs = try Self.jobs(.folds, 4)
     #expect(jobs.map { $0["dataset"]?["fold"] } == [0, 1, 2, 3])
     #expect(jobs.allSatisfy { $0["dataset"]?["folds"] == 4 && $0["dataset"]?["validation"] == nil })
     #expect(jobs.allSatisfy { $0["seed"] == 7 })
   }
 
-  @Test func G12_snapshotsAreOneRun() throws {
+  @Test("G12 snapshots are one run") func snapshotsAreOneRun() throws {
     let jobs = try Self.jobs(.snapshots, 3)
     #expect(jobs.count == 1 && jobs[0]["schedule"] == ["type": "cosine_restarts", "t_0": 14, "eta_min": 0])
     #expect(jobs[0]["average"] == ["type": "snapshots"] && jobs[0]["train"] == ["epochs": 4])
@@ -72,7 +72,7 @@ import Testing
   }
 
   /// y = sin 3x + x z + noise of a known variance: the estimate finds it, and none where there is none.
-  @Test func G9_noiseIsFound() {
+  @Test("G9 noise is found") func noiseIsFound() {
     let count = 1500
     func estimate(_ size: Double) -> Double {
       var (features, targets): ([Double], [Double]) = ([], [])
@@ -93,7 +93,7 @@ import Testing
   }
 
   /// Members that predict a wrong mean and scatter around it, on targets with noise: each part is what was put in.
-  @Test func G9_partsAddUpToTheError() {
+  @Test("G9 parts add up to the error") func partsAddUpToTheError() {
     let (count, members, bias, scatter, noise) = (4000, 25, 0.5, 0.9, 0.6)
     var (means, variances, targets): ([Double], [Double], [Double]) = ([], [], [])
     var error = 0.0
