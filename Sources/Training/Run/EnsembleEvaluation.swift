@@ -121,7 +121,7 @@ public final class EnsembleEvaluation {
     let size = split == .test ? plan.spec.dataset.test : plan.spec.dataset.validation
     // The set's own test split is another table, which nothing is trained on.
     if split != .train, size == .ownTestSplit { return 0 }
-    if plan.dataset.info.kind == .text {
+    if part.examples.tokens != nil {
       let (train, width) = (predictor.plan.split.train, Int32(part.examples.width))
       guard let first = train.rows.first else { return 0 }
       return part.rows.count { $0 + width > first && $0 <= train.lastStart + width - 1 }

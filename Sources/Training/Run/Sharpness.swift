@@ -26,6 +26,9 @@ public struct Sharpness: Sendable, Equatable {
   ) throws -> Sharpness {
     let quiet = try JobSpec.decode(withoutNoise(spec.encode()), catalog: catalog)
     let plan = try JobPlan.make(quiet, catalog: catalog, isResuming: true)
+    guard Prediction.isKnown(plan.spec.loss) else {
+      throw SpecError("loss.type", "draws what is to be predicted anew at every step, so it has no landscape")
+    }
     let model = try Checkpoint(checkpoint).evaluatedModel
     let landscape = try Landscape(plan, model, limit: limit, threads: threads)
     let center = landscape.center
