@@ -225,8 +225,9 @@ private let schemas: JSONObject = [
         "description": "Ascents: one from the model itself, the others from random places of the box.",
       ],
       "limit": [
-        "type": "integer", "minimum": 1, "maximum": 100_000, "default": 2000,
-        "description": "Examples of the training part that the loss is the mean over, at most.",
+        "type": "integer", "minimum": 1, "maximum": 100_000,
+        "description":
+          "Examples of the training part that the loss is the mean over, at most; 2048 without it, fewer of running text.",
       ],
       "seed": ["type": "integer", "minimum": 0],
     ], required: []),

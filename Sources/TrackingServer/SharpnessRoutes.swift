@@ -44,7 +44,7 @@ private struct SharpnessRequest {
   let epsilon: Double
   let steps: Int
   let starts: Int
-  let limit: Int
+  let limit: Int?
   let seed: UInt64
 
   private static let fields = ["checkpoint", "epsilon", "steps", "starts", "limit", "seed"]
@@ -77,7 +77,7 @@ private struct SharpnessRequest {
     self.epsilon = epsilon
     steps = try integer("steps", 1...100, default: 10)
     starts = try integer("starts", 1...20, default: 3)
-    limit = try integer("limit", 1...100_000, default: 2000)
+    limit = object["limit"] == nil ? nil : try integer("limit", 1...100_000, default: 1)
     seed = UInt64(try integer("seed", 0...1 << 53, default: 0))
   }
 }

@@ -18,11 +18,11 @@ public struct Sharpness: Sendable, Equatable {
   /// Looks for the largest loss where each parameter x moves by at most epsilon (|x| + 1), by ascents with the signs of the
   /// gradient from the model itself and from random places of the box, each of `steps` steps, of which the first go
   /// across the whole box and later ones less far. The loss is that of the training part, or of its first `limit`
-  /// examples, without penalties, dropout, augmentation or noise; batch norm takes the statistics of batches, as in
+  /// examples, by default eight batches of an evaluation (2048 examples, fewer of running text), without penalties, dropout, augmentation or noise; batch norm takes the statistics of batches, as in
   /// training. The same question has the same answer, bit for bit.
   public static func measure(
     spec: JobSpec, catalog: DatasetCatalog, checkpoint: [UInt8], epsilon: Double, steps: Int, starts: Int,
-    limit: Int, seed: UInt64, threads: Int = 1
+    limit: Int? = nil, seed: UInt64, threads: Int = 1
   ) throws -> Sharpness {
     let quiet = try JobSpec.decode(withoutNoise(spec.encode()), catalog: catalog)
     let plan = try JobPlan.make(quiet, catalog: catalog, isResuming: true)
@@ -30,7 +30,8 @@ public struct Sharpness: Sendable, Equatable {
       throw SpecError("loss.type", "draws what is to be predicted anew at every step, so it has no landscape")
     }
     let model = try Checkpoint(checkpoint).evaluatedModel
-    let landscape = try Landscape(plan, model, limit: limit, threads: threads)
+    let landscape = try Landscape(
+      plan, model, limit: limit ?? 8 * plan.dataset.evaluationBatch, threads: threads)
     let center = landscape.center
     let loss = landscape.lossAndGradient(at: center).loss
     var maximum = loss
