@@ -77,7 +77,7 @@ private struct SharpnessRequest {
     self.epsilon = epsilon
     steps = try integer("steps", 1...100, default: 10)
     starts = try integer("starts", 1...20, default: 3)
-    limit = object["limit"] == nil ? nil : try integer("limit", 1...100_000, default: 1)
+    limit = try object["limit"] == nil ? nil : integer("limit", 1...100_000, default: 1)
     seed = UInt64(try integer("seed", 0...1 << 53, default: 0))
   }
 }

@@ -84,13 +84,6 @@ def test_tiny_shakespeare(server):
         assert sum(word in known for word in words) > 0.8 * len(words)
 
 
-def test_spam_in_text_messages(server):
-    """From scratch, on a held-out fifth."""
-    put(server, "sms-spam", (DATA / "sms_spam.csv.gz").read_bytes(), format="csv", label="label")
-    run = server.run_job(example("sms-spam"), timeout=300)["run_id"]
-    assert last(server, run, "test/accuracy") > 0.97
-
-
 def test_regression_from_a_csv(server):
     """Ridge regression on the diabetes data, as a CSV with a header: as good as the closed form's."""
     from sklearn.datasets import load_diabetes

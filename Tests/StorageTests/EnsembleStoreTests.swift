@@ -35,9 +35,11 @@ import Testing
     let id = try store.write { try $0.createEnsemble(request: "{}", createdAt: 1) }
     #expect(try store.endEnsemble(id, as: .cancelled, at: 2))
     #expect(try !store.endEnsemble(id, as: .finished, result: "{}", at: 3))
-    #expect(try store.ensemble(id)?.state == .cancelled && store.ensemble(id)?.result == nil)
+    let found = try #require(try store.ensemble(id))
+    #expect(found.state == .cancelled && found.result == nil && found.endedAt == 2)
     #expect(throws: StoreError.notFound("ensemble 99")) { try store.endEnsemble(99, as: .finished, at: 3) }
-    #expect(try store.ensemble(99) == nil && store.ensemble(.max) == nil)
+    #expect(try store.ensemble(99) == nil)
+    #expect(try store.ensemble(.max) == nil)
   }
 
   @Test func listsAreInPages() throws {
