@@ -1,5 +1,5 @@
 """The README's table of methods, made from the names of the tests: what proves a row begins with the row's id, as
-`@Test("O3 both forms agree")` in Swift and `test_G2_folds` in Python; `O2 O3` proves two. Prints it; with --write, puts
+`@Test("O3 both forms agree")` or `func O3_formsAgree` in Swift and `test_G2_folds` in Python; `O2 O3` proves two. Prints it; with --write, puts
 it into the README."""
 
 import itertools
@@ -59,6 +59,7 @@ ROWS = {
 }
 
 SWIFT = re.compile(r'@Test\(\s*"([A-Z]\d+ [^"]*)"')
+FUNCTION = re.compile(r"\bfunc ([A-Z]\d+_\w+)\(")
 PYTHON = re.compile(r"^def test_([A-Z]\d+_\w+)", re.M)
 
 
@@ -66,7 +67,7 @@ def names(path):
     """The names of a file's tests that begin with a row, as words."""
     text = path.read_text()
     if path.suffix == ".swift":
-        return SWIFT.findall(text)
+        return SWIFT.findall(text) + [name.replace("_", " ") for name in FUNCTION.findall(text)]
     return [name.replace("_", " ") for name in PYTHON.findall(text)]
 
 
