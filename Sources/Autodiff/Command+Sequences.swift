@@ -13,6 +13,7 @@ extension Command {
     case .activation:
       context.pointee.kernels.activate(
         count, Int32(truncatingIfNeeded: sizes[0]), numbers[0], p0 + start, p1 + start)
+    case .geluWithSlope: context.pointee.kernels.geluWithSlope(count, p0 + start, p1 + start, p2 + start)
     case .activationGradient:
       context.pointee.kernels.activationGradient(
         count, Int32(truncatingIfNeeded: sizes[0]), numbers[0], p0 + start, p1 + start, p2 + start)

@@ -56,9 +56,12 @@ extension Command {
     let (sizes, numbers) = (command.pointee.sizes, command.pointee.numbers)
     switch command.pointee.opcode {
     case .product: product(command, context, start, count, scratch)
+    case .transpose:
+      context.pointee.kernels.transpose(start, count, sizes[0], p0, sizes[1], p1, sizes[2])
     case .columnSums:
       context.pointee.kernels.columnSums(sizes[0], count, p0 + start, sizes[2], p1 + start)
     case .add: context.pointee.kernels.add(count, p0 + start, p1 + start, p2 + start)
+    case .multiply: context.pointee.kernels.multiply(count, p0 + start, p1 + start, p2 + start)
     case .relu: context.pointee.kernels.relu(count, p0 + start, p1 + start)
     case .reluGradient: context.pointee.kernels.reluGradient(count, p0 + start, p1 + start, p2 + start)
     case .tanh: context.pointee.kernels.tanh(count, p0 + start, p1 + start)
@@ -68,12 +71,15 @@ extension Command {
         count, start, context.pointee.seed, UInt32(truncatingIfNeeded: sizes[0]), context.pointee.step,
         UInt32(truncatingIfNeeded: sizes[1]), numbers[0], p0 + start, p1 + start,
         UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: UInt32.self))
-    case .convolution, .convolutionInputGradient, .convolutionWeightGradient, .sumPartials, .maxPool,
+    case .convolution, .flipWeights, .convolutionInputGradient, .convolutionWeightGradient, .sumPartials,
+      .maxPool,
       .maxPoolGradient, .averagePool, .averagePoolGradient, .toPlanes, .toChannels:
       windowed(command, context, start, count, scratch)
     case .batchMoments, .batchStatistics, .batchCoefficients, .batchNormalize, .batchGradientSums,
       .batchGradientCombine, .batchGradient:
       normalization(command, context, start, count)
+    case .batchPool, .batchPoolGradientSums, .batchPoolGradient:
+      normalizedPool(command, context, start, count, scratch)
     case .crossEntropy:
       guard let hits = p3 else { return }
       context.pointee.kernels.crossEntropy(
@@ -93,7 +99,8 @@ extension Command {
         count, sizes[0], p0, integers(p1) + start, p2 + start * sizes[1], sizes[1])
     case .robustError, .binaryCrossEntropy, .labelWeights, .weightedCrossEntropy:
       runLoss(command, context, start, count)
-    case .repack, .activation, .activationGradient, .clearPadding, .normalizeRows, .normalizeRowsGradient,
+    case .repack, .activation, .geluWithSlope, .activationGradient, .clearPadding, .normalizeRows,
+      .normalizeRowsGradient,
       .normalizeRowsParameterGradients, .embed, .embedGradient, .addPositions, .positionsGradient, .attention,
       .attentionGradient:
       runSequence(command, context, start, count, scratch)

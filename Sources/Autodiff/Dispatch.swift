@@ -31,8 +31,10 @@ public struct KernelTable: Sendable {
     @convention(c) (
       Int, Int, Int, Floats, Int, Int, Floats, Int, Int, MutableFloats, Int, Int32, Floats?, MutableFloats
     ) -> Void
+  let transpose: @convention(c) (Int, Int, Int, Floats, Int, MutableFloats, Int) -> Void
   let columnSums: @convention(c) (Int, Int, Floats, Int, MutableFloats) -> Void
   let add: @convention(c) (Int, Floats, Floats, MutableFloats) -> Void
+  let multiply: @convention(c) (Int, Floats, Floats, MutableFloats) -> Void
   let relu: @convention(c) (Int, Floats, MutableFloats) -> Void
   let reluGradient: @convention(c) (Int, Floats, Floats, MutableFloats) -> Void
   let tanh: @convention(c) (Int, Floats, MutableFloats) -> Void
@@ -49,7 +51,14 @@ public struct KernelTable: Sendable {
     ) -> Void
   let squaredError:
     @convention(c) (Int, Int, Floats, Int, Floats, Int, Float, MutableFloats, MutableFloats?) -> Void
-  let patches: @convention(c) (Int, Int, UnsafePointer<Int>, Floats, MutableFloats) -> Void
+  let borderImage: @convention(c) (Int, Int, UnsafePointer<Int>, Floats, MutableFloats) -> Void
+  let convolve:
+    @convention(c) (
+      Int, UnsafePointer<Int>, Floats, Floats, MutableFloats, Int32, Floats?, MutableFloats
+    ) -> Void
+  let convolveGradient:
+    @convention(c) (Int, UnsafePointer<Int>, Floats, Floats, MutableFloats, Bool, MutableFloats) -> Void
+  let flipWeights: @convention(c) (Int, Int, Int, Int, Int, Floats, MutableFloats) -> Void
   let scatterPatches: @convention(c) (Int, Int, UnsafePointer<Int>, Floats, Int, MutableFloats) -> Void
   let sumPartials: @convention(c) (Int, Int, Int, Floats, MutableFloats) -> Void
   let toPlanes: @convention(c) (Int, Int, Int, Floats, Int, MutableFloats, Int) -> Void
@@ -76,6 +85,7 @@ public struct KernelTable: Sendable {
   let gatherRows: @convention(c) (Int, Int, Floats, UnsafePointer<Int32>, MutableFloats, Int) -> Void
   let erf: @convention(c) (Int, Floats, MutableFloats) -> Void
   let activate: @convention(c) (Int, Int32, Float, Floats, MutableFloats) -> Void
+  let geluWithSlope: @convention(c) (Int, Floats, MutableFloats, MutableFloats) -> Void
   let activationGradient: @convention(c) (Int, Int32, Float, Floats, Floats, MutableFloats) -> Void
   let clearPadding: @convention(c) (Int, Int, Int, MutableFloats) -> Void
   let robustError:

@@ -2,16 +2,17 @@
 
 /// What an instruction does; each is a case of the switch in `Command.run`.
 enum Opcode: UInt8, Sendable {
-  case product, columnSums
-  case add, relu, reluGradient, tanh, tanhGradient, dropout
-  case convolution, convolutionInputGradient, convolutionWeightGradient, sumPartials
+  case product, transpose, columnSums
+  case add, multiply, relu, reluGradient, tanh, tanhGradient, dropout
+  case convolution, flipWeights, convolutionInputGradient, convolutionWeightGradient, sumPartials
   case maxPool, maxPoolGradient, averagePool, averagePoolGradient, toPlanes, toChannels
   case batchMoments, batchStatistics, batchCoefficients, batchNormalize
   case batchGradientSums, batchGradientCombine, batchGradient
+  case batchPool, batchPoolGradientSums, batchPoolGradient
   case crossEntropy, squaredError, addRows
   case gatherRows, gatherLabels
   case robustError, binaryCrossEntropy, labelWeights, weightedCrossEntropy
-  case repack, activation, activationGradient, clearPadding
+  case repack, activation, geluWithSlope, activationGradient, clearPadding
   case normalizeRows, normalizeRowsGradient, normalizeRowsParameterGradients
   case embed, embedGradient, addPositions, positionsGradient, attention, attentionGradient
   case sumsOfSquares, scale, clamp, combine, interpolate
@@ -20,7 +21,7 @@ enum Opcode: UInt8, Sendable {
 
 /// What a product does with its result while it is near; the raw values are the kernels'.
 enum ProductEpilogue: Int, Sendable {
-  case plain, bias, biasRelu, biasTanh, reluGradient, tanhGradient, accumulate
+  case plain, bias, biasRelu, biasTanh, reluGradient, tanhGradient, accumulate, slope
 }
 
 /// How an instruction may be shared among threads: whole units of its output, at borders that are constants of the
@@ -105,11 +106,25 @@ struct Emitter {
         split: Split(floats, unit: 1024, nanoseconds: floats / 16 * nanosecondsPerVector)))
   }
 
+  /// Rows for which a product that turns b round as it goes does so once. With more it is done before.
+  private static let packedRows = 240
+
   /// c [rows, columns] = a [rows, inner] b [inner, columns]; strides are (row, inner) of a and (inner, column) of b.
   mutating func product(
     _ a: Int, _ b: Int, _ c: Int, rows: Int, columns: Int, inner: Int, a aStrides: (Int, Int),
     b bStrides: (Int, Int), _ epilogue: ProductEpilogue, _ operand: Int?
   ) {
+    if bStrides.0 == 1, rows > Self.packedRows {
+      let transposed = temporary(rows: padded(inner), columns: columns)
+      let stride = values[transposed].stride
+      add(
+        Instruction(
+          .transpose, [b, transposed], sizes: [columns, bStrides.1, stride],
+          split: Split(padded(inner), unit: 16, nanoseconds: padded(inner) * stride / 5)))
+      return product(
+        a, transposed, c, rows: rows, columns: columns, inner: inner, a: aStrides, b: (stride, 1), epilogue,
+        operand)
+    }
     // At 100 multiply-adds a nanosecond. Columns go in panels, rows in tiles of the widest kernel.
     let nanoseconds = rows * columns * inner / 50
     let byColumns = columns >= 128

@@ -95,8 +95,9 @@ struct Nothing: Operation {
 extension Program {
   /// The fusions, in the order they are tried.
   private static let fusions: [@Sendable (inout Program) -> Void] = [
-    { Linear.fuse(&$0) }, { LinearInputGradient.fuse(&$0) }, { Convolution.fuse(&$0) },
-    { BatchNorm.fuse(&$0) },
+    { Linear.fuse(&$0) }, { GeluWithSlope.fuse(&$0) }, { LinearInputGradient.fuse(&$0) },
+    { Convolution.fuse(&$0) },
+    { BatchNorm.fuse(&$0) }, { BatchNormPool.fuse(&$0) },
     { RowNormalizationGradient.fuse(&$0) }, { fuseLosses(&$0) },
   ]
 

@@ -3,8 +3,10 @@
 import Kernels
 
 extension Command {
-  /// Where patches begin in a thread's scratch: behind what a product uses.
-  static let patchScratch = (Kernels.productScratchFloats + 31) & ~15
+  /// Where a bordered band or patches begin in a thread's scratch: behind what products and convolutions use.
+  static func bandScratch(_ list: UnsafePointer<Int>) -> Int {
+    padded(max(Kernels.productScratchFloats, Kernels.convolutionScratchFloats(list)))
+  }
 
   /// Instructions with a geometry; `start` and `count` are rows, images, groups or floats.
   static func windowed(
@@ -20,6 +22,8 @@ extension Command {
     case .convolution: convolution(command, context, start, count, scratch)
     case .convolutionInputGradient: convolutionInputGradient(command, context, start, count, scratch)
     case .convolutionWeightGradient: convolutionWeightGradient(command, context, start, count, scratch)
+    case .flipWeights:
+      kernels.pointee.kernels.flipWeights(start, count, sizes[0], sizes[1], sizes[2], p0, p1)
     case .sumPartials:
       kernels.pointee.kernels.sumPartials(count, sizes[0], sizes[1], p0 + sizes[2] + start, p1 + start)
     case .toPlanes:
@@ -44,7 +48,8 @@ extension Command {
     }
   }
 
-  /// Output pixels `start`..<`start` + `count`. sizes: channels of the output, pixels in a chunk, epilogue.
+  /// Bands `start`..<`start` + `count` of all images. sizes: rows of output pixels in a band, bands in an image,
+  /// epilogue.
   private static func convolution(
     _ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>, _ start: Int, _ count: Int,
     _ scratch: UnsafeMutablePointer<Float>
@@ -53,35 +58,31 @@ extension Command {
       let list = command.pointee.geometry
     else { return }
     let (sizes, w) = (command.pointee.sizes, Kernels.Window(list))
-    var first = start
-    while first < start + count {
-      let rows = min(sizes[1], start + count - first)
-      let patches = patches(context, w, list, first, rows, x, scratch)
-      context.pointee.kernels.product(
-        rows, sizes[0], w.inner, patches.pointer, patches.stride, 1, weight, w.outStride, 1,
-        y + first * w.outStride, w.outStride, Int32(truncatingIfNeeded: sizes[2]),
-        command.pointee.p3.map { UnsafePointer($0) }, scratch)
-      first += rows
+    let (bandRows, bands) = (sizes[0], sizes[1])
+    for unit in start..<start + count {
+      let (image, first) = (unit / bands, unit % bands * bandRows)
+      let rows = min(bandRows, w.outHeight - first)
+      let band = band(context, w, list, first, rows, x + image * w.imageStride, scratch)
+      context.pointee.kernels.convolve(
+        rows, list, band, weight, y + (image * w.outPixels + first * w.outWidth) * w.outStride,
+        Int32(truncatingIfNeeded: sizes[2]), command.pointee.p3.map { UnsafePointer($0) }, scratch)
     }
   }
 
-  /// The patches of some output pixels as rows; where a window is a single pixel, the pixels themselves.
-  private static func patches(
+  /// A band of an image with its border; where there is none, the image itself.
+  private static func band(
     _ context: UnsafePointer<RunContext>, _ w: Kernels.Window, _ list: UnsafePointer<Int>, _ first: Int,
-    _ rows: Int, _ x: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
-  ) -> (pointer: UnsafeMutablePointer<Float>, stride: Int) {
-    if isPointwise(w) { return (x + first * w.pixelStride, w.pixelStride) }
-    let patches = scratch + patchScratch
-    context.pointee.kernels.patches(first, rows, list, x, patches)
-    return (patches, w.inner)
+    _ rows: Int, _ image: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+  ) -> UnsafeMutablePointer<Float> {
+    if w.paddingY == 0, w.pixelStride == w.channels, w.borderedLine == w.width * w.channels {
+      return image + first * w.strideY * w.borderedLine
+    }
+    let band = scratch + bandScratch(list)
+    context.pointee.kernels.borderImage(first, rows, list, image, band)
+    return band
   }
 
-  private static func isPointwise(_ w: Kernels.Window) -> Bool {
-    w.kernelHeight == 1 && w.kernelWidth == 1 && w.strideY == 1 && w.strideX == 1 && w.paddingY == 0
-      && w.paddingX == 0 && w.channelStride == 1
-  }
-
-  /// Groups `start`..<`start` + `count` of images. sizes: channels of the output, pixels in a chunk, images, groups.
+  /// Groups `start`..<`start` + `count` of images. sizes: rows of output pixels in a band, images, groups.
   private static func convolutionWeightGradient(
     _ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>, _ start: Int, _ count: Int,
     _ scratch: UnsafeMutablePointer<Float>
@@ -90,26 +91,24 @@ extension Command {
       let list = command.pointee.geometry
     else { return }
     let (sizes, w) = (command.pointee.sizes, Kernels.Window(list))
-    let (images, groups, weights) = (sizes[2], sizes[3], w.inner * w.outStride)
-    let chunkSums = scratch + patchScratch + sizes[1] * ((w.inner + 15) & ~15) + 16
+    let (bandRows, images, groups, weights) = (sizes[0], sizes[1], sizes[2], w.inner * w.outStride)
     for group in start..<start + count {
       let partial = partials + group * (weights + w.outStride)
-      let begin = images * group / groups * w.outPixels
-      let end = images * (group + 1) / groups * w.outPixels
-      var first = begin
-      while first < end {
-        let rows = min(sizes[1], end - first)
-        let patches = patches(context, w, list, first, rows, x, scratch)
-        let gradient = dy + first * w.outStride
-        let isFirst = first == begin
-        context.pointee.kernels.product(
-          w.inner, sizes[0], rows, patches.pointer, 1, patches.stride, gradient, w.outStride, 1, partial,
-          w.outStride, isFirst ? Kernels.productPlain : Kernels.productAccumulate, nil, scratch)
-        let sums = partial + weights
-        context.pointee.kernels.columnSums(
-          rows, w.outStride, gradient, w.outStride, isFirst ? sums : chunkSums)
-        if !isFirst { context.pointee.kernels.add(w.outStride, sums, chunkSums, sums) }
-        first += rows
+      let firstImage = images * group / groups
+      for image in firstImage..<images * (group + 1) / groups {
+        var first = 0
+        while first < w.outHeight {
+          let rows = min(bandRows, w.outHeight - first)
+          let band = band(context, w, list, first, rows, x + image * w.imageStride, scratch)
+          let gradient = dy + (image * w.outPixels + first * w.outWidth) * w.outStride
+          let isFirst = image == firstImage && first == 0
+          context.pointee.kernels.convolveGradient(rows, list, band, gradient, partial, !isFirst, scratch)
+          let sums = partial + weights
+          context.pointee.kernels.columnSums(
+            rows * w.outWidth, w.outStride, gradient, w.outStride, isFirst ? sums : scratch)
+          if !isFirst { context.pointee.kernels.add(w.outStride, sums, scratch, sums) }
+          first += rows
+        }
       }
     }
   }
@@ -123,20 +122,16 @@ extension Command {
       let list = command.pointee.geometry
     else { return }
     let (sizes, w) = (command.pointee.sizes, Kernels.Window(list))
-    let isDirect = isPointwise(w)
-    if !isDirect {
-      (dx + start * w.imageStride).update(repeating: 0, count: count * w.imageStride)
-    }
+    let (stride, patches) = (padded(w.inner), scratch + bandScratch(list))
+    (dx + start * w.imageStride).update(repeating: 0, count: count * w.imageStride)
     var first = start * w.outPixels
     let end = (start + count) * w.outPixels
     while first < end {
       let rows = min(sizes[1], end - first)
-      let stride = isDirect ? w.pixelStride : (w.inner + 15) & ~15
-      let product = isDirect ? dx + first * w.pixelStride : scratch + patchScratch
       context.pointee.kernels.product(
-        rows, w.inner, sizes[0], dy + first * w.outStride, w.outStride, 1, weight, 1, w.outStride, product,
+        rows, w.inner, sizes[0], dy + first * w.outStride, w.outStride, 1, weight, 1, w.outStride, patches,
         stride, Kernels.productPlain, nil, scratch)
-      if !isDirect { context.pointee.kernels.scatterPatches(first, rows, list, product, stride, dx) }
+      context.pointee.kernels.scatterPatches(first, rows, list, patches, stride, dx)
       first += rows
     }
   }
@@ -185,6 +180,47 @@ extension Command {
         }
         first += rows
       }
+    }
+  }
+}
+
+extension Command {
+  /// Normalization, ReLU and max pool of images `start`..<`start` + `count`, or their gradient of rows. sizes: floats in
+  /// a row, floats before the coefficients or rows in a chunk.
+  static func normalizedPool(
+    _ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>, _ start: Int, _ count: Int,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    guard let p0 = command.pointee.p0, let p1 = command.pointee.p1, let p2 = command.pointee.p2,
+      let list = command.pointee.geometry
+    else { return }
+    let (stride, w) = (command.pointee.sizes[0], Kernels.Window(list))
+    let (pixels, outFloats) = (w.height * w.width, w.outPixels * w.outStride)
+    if command.pointee.opcode == .batchPool {
+      for image in start..<start + count {
+        context.pointee.kernels.batchNormalize(
+          pixels, stride, p0 + image * w.imageStride, p1 + command.pointee.sizes[1], true, scratch)
+        context.pointee.kernels.maxPool(1, list, scratch, p2 + image * outFloats)
+      }
+      return
+    }
+    guard let p3 = command.pointee.p3, let p4 = command.pointee.p4 else { return }
+    let chunk = command.pointee.sizes[1]
+    let (z, dz) = (scratch, scratch + chunk * stride)
+    var first = start
+    while first < start + count {
+      let rows = min(chunk, start + count - first)
+      let (x, image) = (p1 + first * stride, first / pixels)
+      context.pointee.kernels.batchNormalize(rows, stride, x, p2 + 2 * stride, true, z)
+      context.pointee.kernels.maxPoolGradient(
+        rows / pixels, list, p0 + image * outFloats, z, p3 + image * outFloats, dz)
+      if command.pointee.opcode == .batchPoolGradientSums {
+        context.pointee.kernels.batchGradientSums(
+          rows, stride, dz, x, p2, z, p4 + first / chunk * 2 * stride)
+      } else if let dx = command.pointee.p5 {
+        context.pointee.kernels.batchGradient(rows, stride, dz, x, p2, p4, z, dx + first * stride)
+      }
+      first += rows
     }
   }
 }

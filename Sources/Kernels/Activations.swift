@@ -78,7 +78,7 @@ public func activationGradient(
 @inline(never) private func geluValues(
   _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
 ) {
-  mapVectors(count, x, y) { x in x * normalDistribution(x) }
+  mapVectors(count, x, y) { x in x * normal(x).below }
 }
 
 @inline(never) private func geluTanhValues(
@@ -222,9 +222,27 @@ private let tangentCube: Float = 0.044_715
   return s * (1 - s)
 }
 
+/// The density of the normal distribution at 0.
+private let densityAtZero: Float = 0.398_942_280_401_432_7
+
 @inline(__always) private func geluSlope(_ x: Vector) -> Vector {
-  let density = exponential(x * x * -0.5) * 0.398_942_280_401_432_7
-  return normalDistribution(x).addingProduct(x, density)
+  let (below, power) = normal(x)
+  return below.addingProduct(x, power * densityAtZero)
+}
+
+/// y = GELU of x, and its slope there.
+public func geluWithSlope(
+  _ count: Int, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+  _ slope: UnsafeMutablePointer<Float>
+) {
+  var i = 0
+  while i < count {
+    let value = x.vector(i)
+    let (below, power) = normal(value)
+    y.store(value * below, i)
+    slope.store(below.addingProduct(value, power * densityAtZero), i)
+    i += laneCount
+  }
 }
 
 /// sqrt(2 / pi) (x + 0.044715 x^3).

@@ -60,6 +60,17 @@ public func add(
   }
 }
 
+/// c = a b, element by element.
+public func multiply(
+  _ count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>
+) {
+  var i = 0
+  while i < count {
+    c.store(a.vector(i) * b.vector(i), i)
+    i += laneCount
+  }
+}
+
 /// x *= factor.
 public func scale(_ count: Int, _ factor: Float, _ x: UnsafeMutablePointer<Float>) {
   var i = 0

@@ -49,38 +49,8 @@ struct PixelWalk {
   }
 }
 
-/// The patches that output pixels `first`..<`first` + `count` of a convolution see, one row for each: [row, column,
-/// channel] of the window, zeros outside of the image. Rows are not padded; up to 15 floats after the last are
-/// overwritten, and as many after the input's last may be read.
-public func patches(
-  _ first: Int, _ count: Int, _ geometry: UnsafePointer<Int>, _ x: UnsafePointer<Float>,
-  _ to: UnsafeMutablePointer<Float>
-) {
-  let w = Window(geometry)
-  var walk = PixelWalk(first, w)
-  var row = to
-  for _ in 0..<count {
-    let image = x + walk.image * w.imageStride
-    let (top, left) = (walk.y * w.strideY - w.paddingY, walk.x * w.strideX - w.paddingX)
-    let begin = max(0, -left)
-    let end = max(begin, min(w.kernelWidth, w.width - left))
-    for r in 0..<w.kernelHeight {
-      let y = top + r
-      if y < 0 || y >= w.height || begin >= w.kernelWidth {
-        clear(w.kernelWidth * w.channels, row)
-      } else {
-        let from = image + (y * w.width + left + begin) * w.pixelStride
-        clear(begin * w.channels, row)
-        copyPixels(end - begin, w, from, row + begin * w.channels)
-        clear((w.kernelWidth - end) * w.channels, row + end * w.channels)
-      }
-      row += w.kernelWidth * w.channels
-    }
-    walk.advance(w)
-  }
-}
-
-@inline(__always) private func clear(_ count: Int, _ to: UnsafeMutablePointer<Float>) {
+/// Zeros, with whole vectors: up to 15 floats more.
+@inline(__always) func clear(_ count: Int, _ to: UnsafeMutablePointer<Float>) {
   var i = 0
   while i < count {
     to.store(.zero, i)
@@ -99,7 +69,8 @@ public func patches(
   }
 }
 
-@inline(__always) private func copyPixels(
+/// Pixels of a row of an image without padding lanes; as `copyVectors`.
+@inline(__always) func copyPixels(
   _ pixels: Int, _ w: Window, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>
 ) {
   if w.pixelStride == w.channels {
@@ -115,8 +86,9 @@ public func patches(
   }
 }
 
-/// The opposite of `patches`: adds each patch's numbers to the pixels they came from, patches in order. `dx` lies
-/// with a row for each pixel; rows of `from` are `stride` floats.
+/// Adds the numbers of patches, what windows saw, to the pixels they came from, patches in order: that of output pixel
+/// `first` is the first row of `from`, [row, column, channel], rows `stride` floats apart. `dx` lies with a row for
+/// each pixel.
 public func scatterPatches(
   _ first: Int, _ count: Int, _ geometry: UnsafePointer<Int>, _ from: UnsafePointer<Float>, _ stride: Int,
   _ dx: UnsafeMutablePointer<Float>

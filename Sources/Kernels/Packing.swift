@@ -43,6 +43,15 @@ func packTransposed(
   }
 }
 
+/// Rows `first`..<`first` + `count` of a transpose, both multiples of 16: `to`[i, j] = x[j, i] for `columns` rows j of x, the
+/// padding of `to`'s rows zero. As `packTransposed` reads and writes.
+public func transpose(
+  _ first: Int, _ count: Int, _ columns: Int, _ x: UnsafePointer<Float>, _ stride: Int,
+  _ to: UnsafeMutablePointer<Float>, _ toStride: Int
+) {
+  packTransposed(x + first, stride, count, columns, to + first * toStride, toStride)
+}
+
 /// Sixteen rows of sixteen.
 struct Square {
   var r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15: Vector

@@ -6,6 +6,7 @@ public func maxPool(
   _ images: Int, _ geometry: UnsafePointer<Int>, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
 ) {
   let w = Window(geometry)
+  if w.isHalving { return maxPoolHalving(images, w, x, y) }
   var walk = PixelWalk(0, w)
   for index in 0..<images * w.outPixels {
     let taps = Taps(walk, w)
@@ -33,6 +34,7 @@ public func maxPoolGradient(
   _ y: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
 ) {
   let w = Window(geometry)
+  if w.isHalving { return maxPoolHalvingGradient(images, w, dy, x, y, dx) }
   clearImages(images, w, dx)
   var walk = PixelWalk(0, w)
   for index in 0..<images * w.outPixels {
@@ -55,6 +57,70 @@ public func maxPoolGradient(
       c += laneCount
     }
     walk.advance(w)
+  }
+}
+
+extension Window {
+  /// Whether windows are squares of two by two pixels that part the image.
+  @inline(__always) fileprivate var isHalving: Bool {
+    kernelHeight == 2 && kernelWidth == 2 && strideY == 2 && strideX == 2 && paddingY == 0 && paddingX == 0
+      && height == 2 * outHeight && width == 2 * outWidth && pixelStride == outStride
+  }
+}
+
+/// Where the larger of both is, not-a-number being the largest.
+@inline(__always) private func larger(_ best: Vector, _ value: Vector) -> Vector {
+  best.replacing(with: value, where: (value .> best) .| (value .!= value))
+}
+
+@inline(never) private func maxPoolHalving(
+  _ images: Int, _ w: Window, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
+) {
+  let (pixel, line) = (w.pixelStride, w.width * w.pixelStride)
+  var (from, to) = (x, y)
+  for _ in 0..<images * w.outHeight {
+    for _ in 0..<w.outWidth {
+      var c = 0
+      while c < pixel {
+        var best = larger(Vector(repeating: -.infinity), from.vector(c))
+        best = larger(best, from.vector(pixel + c))
+        best = larger(best, from.vector(line + c))
+        to.store(larger(best, from.vector(line + pixel + c)), c)
+        c += laneCount
+      }
+      from += 2 * pixel
+      to += pixel
+    }
+    from += line
+  }
+}
+
+@inline(never) private func maxPoolHalvingGradient(
+  _ images: Int, _ w: Window, _ dy: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
+  _ y: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+) {
+  let (pixel, line) = (w.pixelStride, w.width * w.pixelStride)
+  var (place, window) = (0, 0)
+  for _ in 0..<images * w.outHeight {
+    for _ in 0..<w.outWidth {
+      var c = 0
+      while c < pixel {
+        let best = y.vector(window + c)
+        // The gradient that has not found its place yet.
+        var left = dy.vector(window + c)
+        for tap in 0..<4 {
+          let offset = place + (tap & 1) * pixel + (tap >> 1) * line + c
+          let value = x.vector(offset)
+          let isIt = (value .== best) .| (value .!= value)
+          dx.store(Vector.zero.replacing(with: left, where: isIt), offset)
+          left.replace(with: 0, where: isIt)
+        }
+        c += laneCount
+      }
+      place += 2 * pixel
+      window += pixel
+    }
+    place += line
   }
 }
 

@@ -66,13 +66,22 @@ public func columnSums(
     j += 64
   }
   while j < columns {
-    var s = Vector.zero
-    var row = x + j
-    for _ in 0..<rows {
-      s += row.vector(0)
-      row += stride
+    var (s0, s1, s2, s3) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
+    var (row, i) = (x + j, 0)
+    while i + 4 <= rows {
+      s0 += row.vector(0)
+      s1 += row.vector(stride)
+      s2 += row.vector(2 * stride)
+      s3 += row.vector(3 * stride)
+      row += 4 * stride
+      i += 4
     }
-    sums.store(s, j)
+    while i < rows {
+      s0 += row.vector(0)
+      row += stride
+      i += 1
+    }
+    sums.store((s0 + s1) + (s2 + s3), j)
     j += laneCount
   }
 }

@@ -1,5 +1,5 @@
-// Register tiles of a matrix product: four rows by 32 or by 16 columns, composed by `Product.swift` into the tiles
-// it walks. Plain structs of vectors, which the compiler keeps in registers whole.
+// Register tiles of a matrix product: four rows by 32 or by 16 columns, composed by `ProductTiles.swift` into the
+// tiles that products walk. Plain structs of vectors, which the compiler keeps in registers whole.
 
 /// Four rows of sixteen columns.
 struct NarrowRows {
@@ -14,6 +14,22 @@ struct NarrowRows {
     (r2, r3) = (c.vector(2 * stride), c.vector(3 * stride))
   }
 
+  /// The first `rows` of them; zeros for the others.
+  @inline(__always) init(_ c: UnsafeMutablePointer<Float>, _ stride: Int, rows: Int) {
+    r0 = rows > 0 ? c.vector(0) : .zero
+    r1 = rows > 1 ? c.vector(stride) : .zero
+    r2 = rows > 2 ? c.vector(2 * stride) : .zero
+    r3 = rows > 3 ? c.vector(3 * stride) : .zero
+  }
+
+  /// Stores the first `rows` of them, of which there is at least one.
+  @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int, rows: Int) {
+    c.store(r0, 0)
+    if rows > 1 { c.store(r1, stride) }
+    if rows > 2 { c.store(r2, 2 * stride) }
+    if rows > 3 { c.store(r3, 3 * stride) }
+  }
+
   /// Adds the product of one column of A (four rows, `stride` apart) with one row of B.
   @inline(__always) mutating func add(_ a: UnsafePointer<Float>, _ stride: Int, _ b: Vector) {
     r0 = r0.addingProduct(a[0], b)
@@ -22,15 +38,32 @@ struct NarrowRows {
     r3 = r3.addingProduct(a[3 * stride], b)
   }
 
-  @inline(__always) mutating func rectify() {
-    (r0, r1, r2, r3) = (positivePart(r0), positivePart(r1), positivePart(r2), positivePart(r3))
-  }
-
   @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {
     c.store(r0, 0)
     c.store(r1, stride)
     c.store(r2, 2 * stride)
     c.store(r3, 3 * stride)
+  }
+}
+
+/// Two rows of sixteen columns.
+struct PairRows {
+  var r0, r1: Vector
+
+  @inline(__always) init(repeating value: Vector) { (r0, r1) = (value, value) }
+
+  @inline(__always) init(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {
+    (r0, r1) = (c.vector(0), c.vector(stride))
+  }
+
+  @inline(__always) mutating func add(_ a: UnsafePointer<Float>, _ stride: Int, _ b: Vector) {
+    r0 = r0.addingProduct(a[0], b)
+    r1 = r1.addingProduct(a[stride], b)
+  }
+
+  @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {
+    c.store(r0, 0)
+    c.store(r1, stride)
   }
 }
 
@@ -53,11 +86,6 @@ struct WideRows {
   ) {
     left.add(a, stride, b0)
     right.add(a, stride, b1)
-  }
-
-  @inline(__always) mutating func rectify() {
-    left.rectify()
-    right.rectify()
   }
 
   @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {

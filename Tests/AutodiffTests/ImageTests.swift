@@ -147,6 +147,30 @@ import Testing
     #expect(try bits(2, nil, fuses: false) == expected)
   }
 
+  /// Batch norm, ReLU and pool in one: the windows leave no pixel out, the second's overlap.
+  static let pooled = ImageReference(
+    batch: 7, shape: [2, 12, 10],
+    layers: [
+      .convolution(out: 17, window((3, 3), (1, 1), (1, 1)), bias: true), .batchNorm, .relu,
+      .maxPool(window((2, 2), (2, 2))), .convolution(out: 9, window((3, 3), (1, 1), (1, 1)), bias: true),
+      .batchNorm, .relu, .maxPool(window((3, 3), (1, 1), (1, 1))), .flatten, .linear(5),
+    ])
+
+  @Test func normalizationAndPoolInOneGiveTheSameBits() throws {
+    func bits(_ threads: Int, fuses: Bool) throws -> [UInt32] {
+      let bench = try Self.run(Self.pooled, threads: threads, fuses: fuses)
+      #expect(
+        bench.plan.instructions.contains { $0.opcode == .batchPoolGradient } == fuses
+          && bench.plan.instructions.contains { $0.opcode == .maxPool } != fuses)
+      return
+        (bench.plan.layout.entries.indices.flatMap(bench.gradient) + bench.executor.outputRows(columns: 5)
+        + (0..<bench.plan.buffers.floats).map { bench.buffers.pointer[$0] }).map(\.bitPattern)
+    }
+    let expected = try bits(1, fuses: false)
+    for threads in [1, 2, 3] { #expect(try bits(threads, fuses: true) == expected) }
+    #expect(try Self.error(ImageReference(batch: 3, shape: [2, 6, 4], layers: Self.pooled.layers)) < 1e-4)
+  }
+
   @Test func runningStatisticsFollowPyTorchsRule() throws {
     let (batch, features) = (7, 3)
     func plan(_ mode: PlanMode) throws -> Plan {

@@ -69,6 +69,7 @@ struct ProductCase {
         case .biasTanh: sum = ExactTanh.of(sum + bias)
         case .reluGradient: sum = other > 0 ? sum : 0
         case .tanhGradient: sum *= 1 - other * other
+        case .slope: sum *= other
         }
         let bound = (Double(k) + 8) * 0x1p-24 * (size + abs(bias) + 1)
         worst = max(worst, abs(Double(c.pointer[i * stride + j]) - sum) / bound)
@@ -99,7 +100,7 @@ enum ExactTanh {
     for (m, n, k) in Self.sizes {
       let test = ProductCase(m, n, k, storage)
       for epilogue in [
-        ProductEpilogue.plain, .bias, .biasRelu, .biasTanh, .reluGradient, .tanhGradient, .accumulate,
+        ProductEpilogue.plain, .bias, .biasRelu, .biasTanh, .reluGradient, .tanhGradient, .accumulate, .slope,
       ] {
         let error = test.error(test.run(best, epilogue), epilogue)
         #expect(error <= 1, "\(m)x\(n)x\(k) \(storage) \(epilogue)")
@@ -118,7 +119,7 @@ enum ExactTanh {
     for (m, n, k) in Self.sizes {
       let test = ProductCase(m, n, k, storage)
       for epilogue in [
-        ProductEpilogue.plain, .biasRelu, .biasTanh, .reluGradient, .tanhGradient, .accumulate,
+        ProductEpilogue.plain, .biasRelu, .biasTanh, .reluGradient, .tanhGradient, .accumulate, .slope,
       ] {
         let first = test.run(levels[0], epilogue).bits(m * test.stride)
         for table in levels.dropFirst() {

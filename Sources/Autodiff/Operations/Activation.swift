@@ -92,3 +92,41 @@ struct ActivationGradient: Operation {
       numbers: [Float(function.alpha)], integers: [Int(function.kind)])
   }
 }
+
+/// GELU that also makes its slope, whose parts are the same: the backward pass is a multiplication. Reads x; makes y and
+/// the slope.
+struct GeluWithSlope: Operation {
+  let name = "gelu with slope"
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    emitter.elementwise(
+      .geluWithSlope, [step.inputs[0], step.outputs[0], step.outputs[1]], nanosecondsPerVector: 10)
+  }
+
+  /// gelu and its gradient -> gelu with slope and a product, where nobody else reads x.
+  static func fuse(_ program: inout Program) {
+    for index in program.steps.indices {
+      guard (program.steps[index].operation as? Activation)?.function == .gelu else { continue }
+      let x = program.steps[index].inputs[0]
+      let readers = program.readers(of: x).filter { $0 != index }
+      guard readers.count == 1, program.steps[readers[0]].inputs.last == x,
+        (program.steps[readers[0]].operation as? ActivationGradient)?.function == .gelu
+      else { continue }
+      let slope = program.addValue(like: x)
+      program.steps[index] = Step(
+        GeluWithSlope(), inputs: [x], outputs: program.steps[index].outputs + [slope])
+      program.steps[readers[0]] = Step(
+        SlopeProduct(), inputs: [program.steps[readers[0]].inputs[0], slope],
+        outputs: program.steps[readers[0]].outputs)
+    }
+  }
+}
+
+/// Reads dy and a slope; makes their product.
+struct SlopeProduct: Operation {
+  let name = "slope product"
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    emitter.elementwise(.multiply, [step.inputs[0], step.inputs[1], step.outputs[0]])
+  }
+}

@@ -33,7 +33,8 @@ extension Graph {
         name, "eps must be at least 0 and momentum from 0 to 1, got \(epsilon) and \(momentum)")
     }
     let x = try pixelRows(x, name)
-    let operation = BatchNorm(epsilon: Float(epsilon), momentum: Float(momentum))
+    let operation = BatchNorm(
+      epsilon: Float(epsilon), momentum: Float(momentum), pixels: x.shape.dropFirst(2).reduce(1, *))
     let y = apply(
       operation, [x, weight, bias, runningMean, runningVariance, batches], shape: x.shape)
     // Mean, inverse deviation, scale and shift of each channel, for the backward pass.
@@ -49,11 +50,20 @@ struct BatchNorm: Operation {
   let name = "batch_norm"
   let epsilon: Float
   let momentum: Float
+  /// Of an image; 1 for what is none.
+  let pixels: Int
   var isTraining = true
   var rectifies = false
 
-  /// Rows whose sums are taken together: a constant, so that threads cannot change a result.
-  static func chunk(_ x: Value) -> Int { max(32, min(1024, 16_384 / x.stride)) }
+  /// Rows whose sums are taken together: whole images where they are small enough to stay near the core. A constant of
+  /// the plan, so that threads cannot change a result.
+  func chunk(_ x: Value) -> Int {
+    let usual = max(32, min(1024, 16_384 / x.stride))
+    return holdsImages(x) ? max(1, usual / pixels) * pixels : usual
+  }
+
+  /// Whether chunks are whole images.
+  func holdsImages(_ x: Value) -> Bool { pixels > 1 && pixels * x.stride <= 65_536 }
 
   func differentiate(_ step: Step, _ dy: Int?, _ gradients: inout Differentiation) throws(GraphError) {
     guard let dy else { return }
@@ -62,34 +72,39 @@ struct BatchNorm: Operation {
       throw GraphError(name, "expected more than 1 value per channel in training, got a batch of 1")
     }
     gradients.contribute(
-      to: [weight, bias] + (gradients.isWanted(x) ? [x] : []), BatchNormGradient(),
+      to: [weight, bias] + (gradients.isWanted(x) ? [x] : []), BatchNormGradient(forward: self),
       [dy, x, step.outputs[1], weight])
   }
 
   func emit(_ step: Step, _ emitter: inout Emitter) {
+    let (coefficients, offset) = emitCoefficients(step, &emitter)
     let x = emitter.values[step.inputs[0]]
-    let chunk = Self.chunk(x)
+    emitter.rows(
+      .batchNormalize, [step.inputs[0], coefficients, step.outputs[0]], x, chunk(x),
+      [offset, rectifies ? 1 : 0])
+  }
+
+  /// Where scale and shift of each channel come to be: a value, and the floats before them.
+  func emitCoefficients(_ step: Step, _ emitter: inout Emitter) -> (value: Int, offset: Int) {
+    let x = emitter.values[step.inputs[0]]
+    let chunk = chunk(x)
     let (weight, bias) = (step.inputs[1], step.inputs[2])
     let (mean, variance, batches) = (step.inputs[3], step.inputs[4], step.inputs[5])
-    let coefficients: Int
-    let offset: Int
-    if isTraining {
-      let moments = emitter.temporary(rows: (x.rows + chunk - 1) / chunk, columns: 2 * x.stride)
-      emitter.rows(.batchMoments, [step.inputs[0], moments], x, chunk)
-      emitter.add(
-        Instruction(
-          .batchStatistics, [moments, weight, bias, step.outputs[1], mean, variance, batches],
-          sizes: [x.rows, chunk, x.stride], numbers: [epsilon, momentum]))
-      (coefficients, offset) = (step.outputs[1], 2 * x.stride)
-    } else {
-      (coefficients, offset) = (emitter.temporary(rows: 2, columns: x.columns), 0)
+    guard isTraining else {
+      let coefficients = emitter.temporary(rows: 2, columns: x.columns)
       emitter.add(
         Instruction(
           .batchCoefficients, [weight, bias, mean, variance, coefficients], sizes: [x.stride],
           numbers: [epsilon]))
+      return (coefficients, 0)
     }
-    emitter.rows(
-      .batchNormalize, [step.inputs[0], coefficients, step.outputs[0]], x, chunk, [offset, rectifies ? 1 : 0])
+    let moments = emitter.temporary(rows: (x.rows + chunk - 1) / chunk, columns: 2 * x.stride)
+    emitter.rows(.batchMoments, [step.inputs[0], moments], x, chunk)
+    emitter.add(
+      Instruction(
+        .batchStatistics, [moments, weight, bias, step.outputs[1], mean, variance, batches],
+        sizes: [x.rows, chunk, x.stride], numbers: [epsilon, momentum]))
+    return (step.outputs[1], 2 * x.stride)
   }
 
   /// Evaluation: the running statistics instead of the batch's.
@@ -130,10 +145,11 @@ struct BatchNorm: Operation {
 /// bias, and that of x where it is wanted.
 struct BatchNormGradient: Operation {
   let name = "batch_norm gradient"
+  let forward: BatchNorm
 
   func emit(_ step: Step, _ emitter: inout Emitter) {
     let x = emitter.values[step.inputs[1]]
-    let chunk = BatchNorm.chunk(x)
+    let chunk = forward.chunk(x)
     let chunks = (x.rows + chunk - 1) / chunk
     let (dy, saved, weight) = (step.inputs[0], step.inputs[2], step.inputs[3])
     let y = Array(step.inputs.dropFirst(4))
@@ -153,7 +169,7 @@ struct BatchNormGradient: Operation {
 
 extension Emitter {
   /// A pass over rows in chunks of a constant size.
-  fileprivate mutating func rows(
+  mutating func rows(
     _ opcode: Opcode, _ operands: [Int], _ x: Value, _ chunk: Int, _ sizes: [Int] = []
   ) {
     add(

@@ -32,15 +32,12 @@ extension Graph {
   }
 }
 
-/// y = activation(patches of x times W + b) with W as stored, [height * width * in, out]: the patches of a few hundred
-/// output pixels at a time are copied together and multiplied. Backward needs the input and the weight.
+/// y = activation(windows of x times W + b) with W as stored, [height * width * in, out]. Bands of an image are copied with
+/// their border and multiplied where they are. Backward needs the input and the weight.
 struct Convolution: Operation {
   let name = "conv2d"
   let shape: WindowShape
   var rectifies = false
-
-  /// Output pixels whose patches are together in a thread's scratch: some 256 KiB of them, whole tiles of a product.
-  var chunk: Int { max(4, min(20, 65_536 / shape.inner / 12)) * 12 }
 
   func differentiate(_ step: Step, _ dy: Int?, _ gradients: inout Differentiation) throws(GraphError) {
     guard let dy else { return }
@@ -53,21 +50,13 @@ struct Convolution: Operation {
   }
 
   func emit(_ step: Step, _ emitter: inout Emitter) {
-    let (x, y) = (emitter.values[step.inputs[0]], emitter.values[step.outputs[0]])
     let epilogue: ProductEpilogue = step.inputs.count < 3 ? .plain : rectifies ? .biasRelu : .bias
-    emitter.add(
-      Instruction(
-        .convolution, [step.inputs[0], step.inputs[1], step.outputs[0]] + step.inputs.dropFirst(2),
-        sizes: [y.columns, chunk, epilogue.rawValue], geometry: shape.geometry(x, outStride: y.stride),
-        split: Split(y.rows, unit: chunk, nanoseconds: nanoseconds(y)), scratch: scratch))
+    emitter.convolution(
+      shape, step.inputs[0], step.inputs[1], step.outputs[0], epilogue,
+      step.inputs.count < 3 ? nil : step.inputs[2])
     // Without bias an activation is a pass of its own.
     if step.inputs.count < 3, rectifies { emitter.elementwise(.relu, [step.outputs[0], step.outputs[0]]) }
   }
-
-  /// Floats of scratch: a product's own, and the patches of a chunk.
-  var scratch: Int { Command.patchScratch + chunk * padded(shape.inner) + 16 }
-
-  func nanoseconds(_ y: Value) -> Int { y.rows * y.columns * shape.inner / 50 }
 
   /// conv2d with bias, relu -> one step, where nobody else reads what is between.
   static func fuse(_ program: inout Program) {
@@ -93,18 +82,19 @@ struct ConvolutionWeightGradient: Operation {
 
   func emit(_ step: Step, _ emitter: inout Emitter) {
     let (x, dy) = (emitter.values[step.inputs[0]], emitter.values[step.inputs[1]])
-    let images = dy.rows / forward.shape.outPixels
-    let weights = forward.shape.inner * dy.stride
+    let shape = forward.shape
+    let images = dy.rows / shape.outPixels
+    let weights = shape.inner * dy.stride
     let groups = min(images, weights > 1 << 16 ? 4 : 8)
     // The bias' sums follow the weights'.
     let partials = emitter.temporary(rows: groups, columns: weights + dy.stride)
+    let geometry = shape.geometry(x, outStride: dy.stride)
     emitter.add(
       Instruction(
         .convolutionWeightGradient, [step.inputs[0], step.inputs[1], partials],
-        sizes: [dy.columns, forward.chunk, images, groups],
-        geometry: forward.shape.geometry(x, outStride: dy.stride),
-        split: Split(groups, unit: 1, nanoseconds: forward.nanoseconds(dy)),
-        scratch: forward.scratch + dy.stride))
+        sizes: [shape.bandRows, images, groups], geometry: geometry,
+        split: Split(groups, unit: 1, nanoseconds: shape.nanoseconds(dy)),
+        scratch: shape.scratch(geometry) + dy.stride))
     for (index, (first, count)) in [(0, weights), (weights, dy.stride)].prefix(step.outputs.count)
       .enumerated()
     {
@@ -116,18 +106,71 @@ struct ConvolutionWeightGradient: Operation {
   }
 }
 
-/// dx = dy W^T, each number added to the pixel it came from. Reads dy and W.
+/// dx = dy W^T. Where windows are one pixel apart that is a convolution of dy with the weights turned round; else each
+/// number is added to the pixel it came from. Reads dy and W.
 struct ConvolutionInputGradient: Operation {
   let name = "conv2d input gradient"
   let forward: Convolution
 
   func emit(_ step: Step, _ emitter: inout Emitter) {
     let (dy, dx) = (emitter.values[step.inputs[0]], emitter.values[step.outputs[0]])
-    emitter.add(
+    let shape = forward.shape
+    if shape.isPointwise {
+      emitter.product(
+        step.inputs[0], step.inputs[1], step.outputs[0], rows: dy.rows, columns: shape.channels,
+        inner: dy.columns, a: (dy.stride, 1), b: (1, dy.stride), .plain, nil)
+    } else if let transposed = shape.transposed(outStride: dy.stride) {
+      let taps = shape.window.kernel.height * shape.window.kernel.width
+      let weights = emitter.temporary(rows: taps * dy.stride, columns: shape.channels)
+      emitter.add(
+        Instruction(
+          .flipWeights, [step.inputs[1], weights], sizes: [taps, shape.channels, dy.stride],
+          split: Split(taps, unit: 1, nanoseconds: taps * dy.stride * dx.stride / 8)))
+      emitter.convolution(transposed, step.inputs[0], weights, step.outputs[0], .plain, nil)
+    } else {
+      let chunk = max(4, min(20, 65_536 / shape.inner / 12)) * 12
+      let geometry = shape.geometry(dx, outStride: dy.stride)
+      emitter.add(
+        Instruction(
+          .convolutionInputGradient, [step.inputs[0], step.inputs[1], step.outputs[0]],
+          sizes: [dy.columns, chunk], geometry: geometry,
+          split: Split(dy.rows / shape.outPixels, unit: 1, nanoseconds: shape.nanoseconds(dy)),
+          scratch: geometry.withUnsafeBufferPointer { list in
+            list.baseAddress.map { Command.bandScratch($0) + chunk * padded(shape.inner) + 16 } ?? 0
+          }))
+    }
+  }
+}
+
+extension WindowShape {
+  /// Floats of scratch of a convolution: a product's own, and a band.
+  fileprivate func scratch(_ geometry: [Int]) -> Int {
+    geometry.withUnsafeBufferPointer { list in
+      list.baseAddress.map { Command.bandScratch($0) + borderedFloats(bandRows, $0) + 16 } ?? 0
+    }
+  }
+
+  fileprivate func nanoseconds(_ y: Value) -> Int { y.rows * y.columns * inner / 50 }
+}
+
+extension Emitter {
+  /// y = windows of x times the weight.
+  fileprivate mutating func convolution(
+    _ shape: WindowShape, _ x: Int, _ weight: Int, _ y: Int, _ epilogue: ProductEpilogue, _ bias: Int?
+  ) {
+    let (image, result) = (values[x], values[y])
+    if shape.isPointwise, image.columns == shape.channels {
+      return product(
+        x, weight, y, rows: result.rows, columns: result.columns, inner: shape.channels, a: (image.stride, 1),
+        b: (values[weight].stride, 1), epilogue, bias)
+    }
+    let geometry = shape.geometry(image, outStride: result.stride)
+    add(
       Instruction(
-        .convolutionInputGradient, [step.inputs[0], step.inputs[1], step.outputs[0]],
-        sizes: [dy.columns, forward.chunk], geometry: forward.shape.geometry(dx, outStride: dy.stride),
-        split: Split(dy.rows / forward.shape.outPixels, unit: 1, nanoseconds: forward.nanoseconds(dy)),
-        scratch: forward.scratch))
+        .convolution, [x, weight, y] + (bias.map { [$0] } ?? []),
+        sizes: [shape.bandRows, shape.bands, epilogue.rawValue], geometry: geometry,
+        split: Split(
+          result.rows / shape.outPixels * shape.bands, unit: 1, nanoseconds: shape.nanoseconds(result)),
+        scratch: shape.scratch(geometry)))
   }
 }

@@ -31,15 +31,6 @@ enum FusedActivation: Sendable {
     default: return nil
     }
   }
-
-  /// The activation whose gradient an operation is.
-  init?(gradient operation: any Operation) {
-    switch operation {
-    case is ReluGradient: self = .relu
-    case is TanhGradient: self = .tanh
-    default: return nil
-    }
-  }
 }
 
 /// y = activation(x W + b) with W as stored, [in, out]. Backward needs the input and the weight.
@@ -103,37 +94,40 @@ struct LinearWeightGradient: Operation {
 }
 
 /// dx = dy W^T, multiplied with an activation's slope where one was fused. Reads dy, W, and then the activation's
-/// output.
+/// output or that slope.
 struct LinearInputGradient: Operation {
   let name = "linear input gradient"
-  var activation = FusedActivation.none
+  var epilogue = ProductEpilogue.plain
 
   func emit(_ step: Step, _ emitter: inout Emitter) {
     let (dy, weight) = (emitter.values[step.inputs[0]], emitter.values[step.inputs[1]])
-    let epilogue: ProductEpilogue =
-      switch activation {
-      case .none: .plain
-      case .relu: .reluGradient
-      case .tanh: .tanhGradient
-      }
     emitter.product(
       step.inputs[0], step.inputs[1], step.outputs[0], rows: dy.rows, columns: weight.rows, inner: dy.columns,
       a: (dy.stride, 1), b: (1, weight.stride), epilogue, step.inputs.count > 2 ? step.inputs[2] : nil)
   }
 
-  /// linear input gradient, relu gradient | tanh gradient -> one step.
+  /// linear input gradient, relu gradient | tanh gradient | slope product -> one step.
   static func fuse(_ program: inout Program) {
     for index in program.steps.indices {
       let step = program.steps[index]
-      guard let product = step.operation as? LinearInputGradient, product.activation == .none,
+      guard let product = step.operation as? LinearInputGradient, product.epilogue == .plain,
         let reader = program.onlyReader(of: step.outputs[0]),
         program.steps[reader].inputs[0] == step.outputs[0],
-        let activation = FusedActivation(gradient: program.steps[reader].operation)
+        let epilogue = epilogue(of: program.steps[reader].operation)
       else { continue }
       program.steps[index] = Step(
-        LinearInputGradient(activation: activation), inputs: step.inputs + [program.steps[reader].inputs[1]],
+        LinearInputGradient(epilogue: epilogue), inputs: step.inputs + [program.steps[reader].inputs[1]],
         outputs: program.steps[reader].outputs)
       program.steps[reader] = Step(Nothing(), inputs: [], outputs: [])
+    }
+  }
+
+  private static func epilogue(of operation: any Operation) -> ProductEpilogue? {
+    switch operation {
+    case is ReluGradient: .reluGradient
+    case is TanhGradient: .tanhGradient
+    case is SlopeProduct: .slope
+    default: nil
     }
   }
 }

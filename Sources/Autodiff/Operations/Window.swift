@@ -64,9 +64,55 @@ struct WindowShape: Sendable, Equatable {
     (outHeight, outWidth) = output
   }
 
+  /// A window over images of `channels` channels with an output of the given size.
+  private init(
+    _ window: ImageWindow, channels: Int, height: Int, width: Int, outHeight: Int, outWidth: Int
+  ) {
+    self.window = window
+    (self.channels, self.height, self.width) = (channels, height, width)
+    (self.outHeight, self.outWidth) = (outHeight, outWidth)
+  }
+
+  /// The convolution that makes the gradient of the input from that of an output whose pixels are `outStride` floats;
+  /// nil where windows are more than a pixel apart or lie wholly in the border.
+  func transposed(outStride: Int) -> WindowShape? {
+    let border = (
+      window.kernel.height - 1 - window.padding.height, window.kernel.width - 1 - window.padding.width
+    )
+    guard window.stride == (1, 1), border.0 >= 0, border.1 >= 0 else { return nil }
+    return WindowShape(
+      ImageWindow(kernel: window.kernel, padding: border), channels: outStride, height: outHeight,
+      width: outWidth,
+      outHeight: height, outWidth: width)
+  }
+
+  /// Whether each window is one pixel and each pixel one window.
+  var isPointwise: Bool {
+    window.kernel == (1, 1) && window.stride == (1, 1) && window.padding == (0, 0)
+  }
+
+  /// Whether each pixel lies in a window.
+  var leavesNoPixelOut: Bool {
+    let (kernel, stride, padding) = (window.kernel, window.stride, window.padding)
+    return stride.height <= kernel.height && stride.width <= kernel.width
+      && (outHeight - 1) * stride.height + kernel.height >= height + padding.height
+      && (outWidth - 1) * stride.width + kernel.width >= width + padding.width
+  }
+
+  /// Rows of output pixels whose windows' image is together in a thread's scratch: some 128 KiB at most.
+  var bandRows: Int {
+    let line = ((outWidth - 1) * window.stride.width + window.kernel.width) * channels
+    let most = max(1, min(outHeight, (32_768 / line - window.kernel.height) / window.stride.height + 1))
+    let bands = (outHeight + most - 1) / most
+    return (outHeight + bands - 1) / bands
+  }
+
+  /// Bands of an image.
+  var bands: Int { (outHeight + bandRows - 1) / bandRows }
+
   /// The list that the kernels read, in the order of `Kernels.Window`.
   func geometry(_ x: Value, outStride: Int) -> [Int] {
-    let isPlanar = x.columns != channels
+    let isPlanar = x.columns == channels * height * width && height * width > 1
     let strides =
       isPlanar ? [x.stride, 1, height * width] : [height * width * padded(channels), padded(channels), 1]
     return [
