@@ -14,14 +14,14 @@ public final class Executor {
 
   let memory: Arena
   private let parameters: Arena
-  private let gradients: Arena?
+  let gradients: Arena?
   private let buffers: Arena?
   private let constants: Arena
-  private let pool: ThreadPool
-  private let commands: UnsafeMutablePointer<Command>
+  let pool: ThreadPool
+  let commands: UnsafeMutablePointer<Command>
   private let commandCount: Int
   private let geometry: UnsafeMutablePointer<Int>
-  private let context: UnsafeMutablePointer<RunContext>
+  let context: UnsafeMutablePointer<RunContext>
   private let inputColumns: Int
   private let targetColumns: Int
   private let results: UnsafeMutablePointer<Double>

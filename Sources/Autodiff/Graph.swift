@@ -16,6 +16,8 @@ public struct Graph: Sendable {
   /// Numbers that never change, with padding.
   var constants: [[Float]] = []
   var steps: [Step] = []
+  /// What values are called in messages.
+  var names: [Int: String] = [:]
   /// How many terms a loss is the mean of; 0 where its results say what it is divided by.
   var lossTerms: [Int: Int] = [:]
 
@@ -64,6 +66,9 @@ public struct Graph: Sendable {
         Value(origin: .parameter(index), rows: entry.rows, columns: entry.columns, needsGradient: trains)),
       shape: shape)
   }
+
+  /// Says what a value is called in messages: `the output of layer 2 (linear)`.
+  public mutating func name(_ node: Node, _ text: String) { names[node.value] = text }
 
   /// A table of numbers that never change: [rows, columns], a row after the other.
   mutating func constant(_ numbers: [Float], columns: Int) -> Node {

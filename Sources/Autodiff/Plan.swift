@@ -36,6 +36,8 @@ public struct Plan: Sendable {
   let lossTerms: Int
   /// Values that an executor shows besides the output.
   let probes: [Int]
+  /// What values are called in messages.
+  let names: [Int: String]
 
   /// Makes the plan of a graph. `loss` is what training minimizes and `output` what the executor shows, the logits
   /// for example; a training plan needs a loss that every parameter has a part in. `probes` are further
@@ -75,6 +77,7 @@ public struct Plan: Sendable {
     constants = graph.constants
     batch = graph.batch
     self.mode = mode
+    names = graph.names
     values = emitter.values
     instructions = emitter.instructions
     memory = MemoryPlan(values, instructions, keeping: [output].compactMap { $0 } + probes.map(\.value))

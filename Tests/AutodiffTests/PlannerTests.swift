@@ -147,6 +147,20 @@ import Testing
     #expect(allocations { _ = values(100, 1) } >= 1)
   }
 
+  /// Images and sequences: bands, partial sums, tiles of attention and dropout masks live in what was made beforehand.
+  @Test func aStepOfAnyNetworkAllocatesNothing() throws {
+    let images = try ImageTests.run(ImageTests.large, threads: 2)
+    let pooled = try ImageTests.run(ImageTests.pooled, threads: 2)
+    let sequence = try SmallTransformer(batch: 9, steps: 40, width: 48, heads: 3, p: 0.2).bench(threads: 2)
+    for bench in [images, pooled, sequence] {
+      bench.executor.run(seed: 1, step: 1)
+      let count = allocations {
+        for step in 2...4 { bench.executor.run(seed: 1, step: UInt64(step)) }
+      }
+      #expect(count == 0)
+    }
+  }
+
   private func allocations(of work: () -> Void) -> Int {
     allocation_count_start()
     work()

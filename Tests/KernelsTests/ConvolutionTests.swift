@@ -83,18 +83,20 @@ struct ConvolutionCase {
 }
 
 @Suite struct ConvolutionTests {
-  static let cases = [
-    ConvolutionCase(1, 9, 13, out: 16, kernel: (3, 3), padding: (1, 1), isPlanar: true),
-    ConvolutionCase(1, 8, 15, out: 33, kernel: (5, 2), padding: (2, 1), isPlanar: true),
-    ConvolutionCase(3, 7, 12, out: 10, kernel: (3, 3), stride: (2, 2), padding: (1, 1), isPlanar: true),
-    ConvolutionCase(16, 6, 14, out: 32, kernel: (3, 3), padding: (1, 1)),
-    ConvolutionCase(17, 5, 9, out: 50, kernel: (2, 3), stride: (1, 2), padding: (0, 2)),
-    ConvolutionCase(70, 5, 5, out: 31, kernel: (3, 3), padding: (1, 1)),
-    ConvolutionCase(16, 3, 27, out: 15, kernel: (1, 1)),
-    ConvolutionCase(32, 4, 4, out: 64, kernel: (4, 4)),
-  ]
+  static var cases: [ConvolutionCase] {
+    [
+      ConvolutionCase(1, 9, 13, out: 16, kernel: (3, 3), padding: (1, 1), isPlanar: true),
+      ConvolutionCase(1, 8, 15, out: 33, kernel: (5, 2), padding: (2, 1), isPlanar: true),
+      ConvolutionCase(3, 7, 12, out: 10, kernel: (3, 3), stride: (2, 2), padding: (1, 1), isPlanar: true),
+      ConvolutionCase(16, 6, 14, out: 32, kernel: (3, 3), padding: (1, 1)),
+      ConvolutionCase(17, 5, 9, out: 50, kernel: (2, 3), stride: (1, 2), padding: (0, 2)),
+      ConvolutionCase(70, 5, 5, out: 31, kernel: (3, 3), padding: (1, 1)),
+      ConvolutionCase(16, 3, 27, out: 15, kernel: (1, 1)),
+      ConvolutionCase(32, 4, 4, out: 64, kernel: (4, 4)),
+    ]
+  }
 
-  @Test(arguments: cases.indices) func matchesSumsInDouble(_ index: Int) {
+  @Test(arguments: 0..<8) func matchesSumsInDouble(_ index: Int) {
     let test = Self.cases[index]
     let (kernel, channels) = (test.window.kernel, test.channels)
     let (y, dweight, turned) = test.run(best)
@@ -136,7 +138,7 @@ struct ConvolutionCase {
     }
   }
 
-  @Test(arguments: cases.indices) func allLevelsGiveTheSameBits(_ index: Int) {
+  @Test(arguments: 0..<8) func allLevelsGiveTheSameBits(_ index: Int) {
     func bits(_ table: KernelTable) -> [UInt32] {
       let (y, dweight, turned) = Self.cases[index].run(table)
       return y.bits(y.floats) + dweight.bits(dweight.floats) + turned.bits(turned.floats)

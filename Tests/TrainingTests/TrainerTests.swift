@@ -205,6 +205,43 @@ import Testing
     #expect(kept.tensors.allSatisfy { $0.values.allSatisfy(\.isFinite) })
   }
 
+  /// A network with pictures and one with text: what is kept is the state before, and the message says where it began.
+  @Test(
+    arguments: [
+      [
+        "dataset": ["name": "digits", "limit": 200],
+        "model": [
+          "layers": [
+            ["type": "conv2d", "channels": 6, "kernel": 3, "padding": 1], ["type": "relu"],
+            ["type": "max_pool2d", "kernel": 2], ["type": "flatten"], ["type": "linear", "out": 10],
+          ]
+        ],
+        "optimizer": ["type": "sgd", "lr": 1e18], "train": ["epochs": 3],
+        "checkpoint": ["every_steps": 1],
+      ],
+      [
+        "dataset": ["name": "verse", "context": 8],
+        "model": ["preset": "transformer_lm", "layers": 1, "dim": 16, "heads": 2],
+        "optimizer": ["type": "sgd", "lr": 1e30], "train": ["steps": 30, "batch_size": 4],
+        "checkpoint": ["every_steps": 1],
+      ],
+    ] as [JSON]) func divergenceNamesTheFirstTensorThatIsNotFinite(_ job: JSON) throws
+  {
+    let recorder = MemoryRecorder()
+    let plan = try textPlan(job)
+    let error = #expect(throws: TrainingError.self) {
+      try Trainer(plan: plan).run(recorder: recorder, control: RunControl())
+    }
+    let step = try #require(error?.step)
+    let text = try #require(error).description
+    #expect(text.contains("diverged") && text.contains("step \(step)"), "\(text)")
+    let tensor = try #require(text.split(separator: "first not finite: ").last)
+    #expect(tensor.contains("layer ") || tensor.contains("weight") || tensor.contains("bias"), "\(text)")
+    let kept = try Checkpoint(try #require(recorder.latest).bytes)
+    #expect(kept.step <= step)
+    #expect(kept.tensors.allSatisfy { $0.values.allSatisfy(\.isFinite) })
+  }
+
   @Test func checkpointHoldsPyTorchsNames() throws {
     let run = try finished(dropoutJob)
     let bytes = try #require(run.latest).bytes

@@ -53,6 +53,8 @@ final class Network {
   private var segments: [Int: PlanSegments] = [:]
   private var phase: Int?
   private let evaluation: [Int: Executor]
+  /// The executor of the last batch, or of its first part whose loss was not finite.
+  private var lastRun: Executor?
   /// The executor of the last use of the model.
   private var using: Executor?
   /// The sum of gradients of an update's batches, where it has several.
@@ -162,6 +164,7 @@ final class Network {
         return MicroBatch(rows: rows[first..<first + size], number: number, of: rows.count)
       }
       compute(parts, step: step, isSum: isSum) { executor, part in
+        if result.loss.isFinite { lastRun = executor }
         noteFired(executor, isFirst: part.number == 0)
         result.loss += isSum ? executor.loss * part.share : executor.loss
         result.correct += executor.correct
@@ -502,6 +505,12 @@ final class Network {
   /// `parameter NAME`, the first that holds something not finite.
   func firstNonFiniteParameter() -> String? {
     firstNonFinite(parameters).map { "parameter \($0)" }
+  }
+
+  /// What became not finite first in the last batch, `the output of layer 2 (linear)`; nil where it cannot be found
+  /// again, as after noise on the parameters.
+  func firstNonFiniteValue() -> String? {
+    quiet == nil ? lastRun?.firstNotFinite() : nil
   }
 
   /// `the gradient of NAME`, the first that holds something not finite.

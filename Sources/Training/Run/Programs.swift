@@ -112,6 +112,7 @@ struct Programs: Sendable {
           }
         }
         x = try entry.layer.add(to: &graph, x, parameters, index: index)
+        graph.name(x, "the output of layer \(index) (\(entry.layer.encoded["type"]?.stringValue ?? ""))")
         if mode == .training, entry.layer.isRectifier { probes.append(try graph.firedUnits(x)) }
       }
       path = "loss"

@@ -322,6 +322,8 @@ private final class TrainingRun {
     let what: String
     if let parameter = network.firstNonFiniteParameter() {
       what = "\(parameter), made so by the update of step \(step - 1)"
+    } else if let value = network.firstNonFiniteValue() {
+      what = "\(value), from finite parameters"
     } else if !loss.isFinite {
       what =
         "the loss itself, from finite parameters: the outputs have grown too large or the inputs are not finite"
