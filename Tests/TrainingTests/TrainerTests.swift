@@ -209,7 +209,7 @@ import Testing
   @Test(
     arguments: [
       [
-        "dataset": ["name": "digits", "limit": 200],
+        "dataset": ["name": "digits", "limit": 200, "validation": 0],
         "model": [
           "layers": [
             ["type": "conv2d", "channels": 6, "kernel": 3, "padding": 1], ["type": "relu"],
@@ -220,7 +220,7 @@ import Testing
         "checkpoint": ["every_steps": 1],
       ],
       [
-        "dataset": ["name": "verse", "context": 8],
+        "dataset": ["name": "verse", "context": 8, "validation": 0],
         "model": ["preset": "transformer_lm", "layers": 1, "dim": 16, "heads": 2],
         "optimizer": ["type": "sgd", "lr": 1e30], "train": ["steps": 30, "batch_size": 4],
         "checkpoint": ["every_steps": 1],
