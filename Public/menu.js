@@ -11,12 +11,7 @@ export const closeMenu = () => document.querySelector(".menu")?.hidePopover();
 export function openMenu(anchor, label, items) {
 	closeMenu();
 	const before = document.activeElement;
-	const list = h("div.menu", { role: "menu", label, tabindex: "-1", popover: "manual", toggle: ({ newState }) => {
-		if (newState === "open") return;
-		list.remove();
-		removeEventListener("pointerdown", outside, true);
-	} });
-	const outside = ({ target }) => list.contains(target) || list.hidePopover();
+	const list = h("div.menu", { role: "menu", label, tabindex: "-1", popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove() });
 	const close = () => {
 		list.hidePopover();
 		if (before?.isConnected) before.focus({ preventScroll: true });
@@ -47,11 +42,11 @@ export function openMenu(anchor, label, items) {
 	document.body.append(list);
 	list.showPopover();
 	place(list, anchor);
-	addEventListener("pointerdown", outside, true);
 	(list.querySelector("button:enabled") ?? list).focus({ preventScroll: true });
 	return close;
 }
 
+/** Puts what floats beside an element or a place, inside the window. */
 export function place(list, anchor) {
 	const at = anchor.getBoundingClientRect?.() ?? anchor;
 	const { offsetWidth: width, offsetHeight: height } = list;

@@ -23,7 +23,7 @@ export function paintOverlay(chart) {
 	else hideTip(chart);
 }
 
-/** The lit line and the baseline, drawn when they change. */
+/** The lit line and the baseline, drawn when they change and not with each movement. */
 function paintFront(chart, lit) {
 	const { at, front, drawn } = chart;
 	if (chart.frontKey === (lit?.line.id ?? "")) return;

@@ -25,6 +25,9 @@ public final class Executor {
   private let inputColumns: Int
   private let targetColumns: Int
   private let results: UnsafeMutablePointer<Double>
+  private let otherResults: UnsafeMutablePointer<Double>
+  /// How much the other answers of a mixed loss count.
+  private var otherShare = 0.0
 
   /// The examples: row r begins at r * `inputStride`.
   public let input: UnsafeMutablePointer<Float>
@@ -32,6 +35,10 @@ public final class Executor {
   public let labels: UnsafeMutablePointer<Int32>
   /// The targets: row r begins at r * `targetStride`; a dummy without targets.
   public let targets: UnsafeMutablePointer<Float>
+  /// The labels and targets of the other part of a mixed loss, laid out as `labels` and `targets`; dummies without.
+  public let otherLabels: UnsafeMutablePointer<Int32>
+  /// See `otherLabels`.
+  public let otherTargets: UnsafeMutablePointer<Float>
   /// The output of the last run: row r begins at r * `outputStride`; a dummy without output.
   public let output: UnsafePointer<Float>
   /// The probes of the last run, one row each.
@@ -76,7 +83,10 @@ public final class Executor {
     output = UnsafePointer(address(plan.output))
     probes = plan.probes.map { UnsafeBufferPointer(start: address($0), count: plan.values[$0].columns) }
     labels = UnsafeMutableRawPointer(address(find(.labels))).assumingMemoryBound(to: Int32.self)
+    otherLabels = UnsafeMutableRawPointer(address(find(.otherLabels))).assumingMemoryBound(to: Int32.self)
+    otherTargets = address(find(.otherTargets))
     results = UnsafeMutableRawPointer(address(plan.loss)).assumingMemoryBound(to: Double.self)
+    otherResults = UnsafeMutableRawPointer(address(plan.otherLoss)).assumingMemoryBound(to: Double.self)
     inputStride = inputValue.map { plan.values[$0].stride } ?? 0
     targetStride = targetValue.map { plan.values[$0].stride } ?? 0
     outputStride = plan.output.map { plan.values[$0].stride } ?? 0
@@ -146,10 +156,30 @@ public final class Executor {
     pool.reserve(scratch: plan.instructions.map(\.scratch).max() ?? 0)
   }
 
+  /// Lets the other answers of a mixed loss count `share` in the runs that follow, and its own the rest.
+  public func mix(share: Double) {
+    otherShare = share
+    for (index, instruction) in plan.instructions.enumerated() where instruction.opcode == .combine {
+      commands[index].numbers[0] = Float(share)
+      commands[index].numbers[1] = Float(1 - share)
+    }
+  }
+
   /// The loss of the last run as PyTorch gives it: a mean over examples or elements.
   public var loss: Double {
-    plan.loss == nil ? 0 : results[0] / (plan.lossTerms > 0 ? Double(plan.lossTerms) : results[2])
+    guard plan.loss != nil else { return 0 }
+    func mean(_ results: UnsafeMutablePointer<Double>) -> Double {
+      results[0] / (plan.lossTerms > 0 ? Double(plan.lossTerms) : results[2])
+    }
+    return plan.otherLoss == nil
+      ? mean(results) : (1 - otherShare) * mean(results) + otherShare * mean(otherResults)
   }
+
+  /// Whether the labels say how much each term of the loss counts, so that `terms` is known only after a run.
+  public var weighsTerms: Bool { plan.loss != nil && plan.lossTerms == 0 }
+
+  /// What the last run's loss is a mean over: how many terms, or the sum of their weights.
+  public var terms: Double { weighsTerms ? results[2] : Double(plan.lossTerms) }
 
   /// The sum that `loss` is the mean of, to be added up over batches.
   public var lossSum: Double { plan.loss == nil ? 0 : results[0] }
@@ -159,6 +189,12 @@ public final class Executor {
 
   /// In how many examples of the last run the largest logit was the label's; 0 without labels.
   public var correct: Int { plan.loss == nil ? 0 : Int(results[1]) }
+
+  /// As `correct`; of a mixed loss each of the two hits counts its share.
+  public var mixedCorrect: Double {
+    guard plan.loss != nil else { return 0 }
+    return plan.otherLoss == nil ? results[1] : (1 - otherShare) * results[1] + otherShare * otherResults[1]
+  }
 
   private static func addresses(
     _ plan: Plan, _ memory: Arena, _ constants: Arena, _ parameters: Arena, _ gradients: Arena?,

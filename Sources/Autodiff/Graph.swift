@@ -171,6 +171,8 @@ struct Value: Sendable {
   /// Where a value comes from.
   enum Origin: Sendable, Equatable {
     case input, labels, targets
+    /// A second set of labels or targets, where a loss is mixed.
+    case otherLabels, otherTargets
     case parameter(Int)
     /// What the model keeps besides its parameters.
     case buffer(Int)

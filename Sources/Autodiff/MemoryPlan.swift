@@ -52,7 +52,8 @@ struct MemoryPlan: Sendable {
     for (index, value) in values.enumerated() {
       switch value.origin {
       case .parameter, .buffer, .constant, .gradient: lifetimes[index] = nil
-      case .input, .labels, .targets, .results: lifetimes[index] = -1...instructions.count
+      case .input, .labels, .targets, .otherLabels, .otherTargets, .results:
+        lifetimes[index] = -1...instructions.count
       case .computed:
         if keeping.contains(index) {
           lifetimes[index] = (lifetimes[index]?.lowerBound ?? 0)...instructions.count

@@ -6,6 +6,8 @@ public enum PlanMode: Sendable {
   case training
   /// Forward only; dropout does nothing.
   case evaluation
+  /// Forward only, as in training; running statistics become the means over the batches since their counters were 0.
+  case statistics
 }
 
 /// A graph made ready to run any number of times: a flat list of instructions, and a place in memory for each value.
@@ -31,6 +33,8 @@ public struct Plan: Sendable {
   /// Numbers that never change, a block for each.
   let constants: [[Float]]
   let loss: Int?
+  /// The same loss by the other answers, where it is mixed.
+  let otherLoss: Int?
   let output: Int?
   /// How many terms the loss is the mean of.
   let lossTerms: Int
@@ -65,6 +69,7 @@ public struct Plan: Sendable {
       BatchNorm.useRunningStatistics(&program)
       Attention.removeDropout(&program)
     }
+    if mode == .statistics { BatchNorm.accumulateStatistics(&program) }
     program.removeUnreached()
     if mode == .training {
       guard let loss else { throw GraphError("plan", "training needs a loss") }
@@ -83,6 +88,7 @@ public struct Plan: Sendable {
     memory = MemoryPlan(values, instructions, keeping: [output].compactMap { $0 } + probes.map(\.value))
     self.probes = probes.map(\.value)
     self.loss = loss?.value
+    otherLoss = graph.steps.first { $0.operation is MixedLoss }?.outputs[1]
     self.output = output
     lossTerms = loss.flatMap { graph.lossTerms[$0.value] } ?? 1
   }

@@ -93,6 +93,7 @@ public func labelWeights(
 /// Softmax cross entropy with a weight w for each class: with y the label, e the smoothing and lp the logarithm of the
 /// softmax, losses[row] = -(1 - e) w[y] lp[y] - e / classes * the sum of w lp;
 /// dlogits = ((1 - e) w[y] (p - 1 at y) + e / classes * (the sum of w times p - w)) total[0], padding zero.
+/// A row whose label is -100 counts for nothing: loss, hit and gradient are 0.
 /// Otherwise as `softmaxCrossEntropy`. Reference: PyTorch's cross_entropy.
 public func weightedCrossEntropy(
   _ rows: Int, _ classes: Int, _ logits: UnsafePointer<Float>, _ stride: Int, _ labels: UnsafePointer<Int32>,
@@ -111,6 +112,17 @@ public func weightedCrossEntropy(
   for row in 0..<rows {
     let z = logits + row * stride
     let label = Int(labels[row])
+    if label == -100 {
+      (losses[row], hits[row]) = (0, 0)
+      if let dlogits {
+        var j = 0
+        while j < classes {
+          (dlogits + row * stride).store(Vector.zero, j)
+          j += laneCount
+        }
+      }
+      continue
+    }
     let isKnown = label >= 0 && label < classes
     var (best, largest) = (0, -Float.infinity)
     for column in 0..<classes where z[column] > largest { (best, largest) = (column, z[column]) }

@@ -61,7 +61,10 @@ public func batchStatistics(
   _ counter: UnsafeMutableRawPointer
 ) {
   let n = Double(rows)
-  let kept = 1 - Double(momentum)
+  let batches = counter.load(as: Int64.self) &+ 1
+  // Below 0: the plain mean over all batches.
+  let share = momentum < 0 ? 1 / Double(batches) : Double(momentum)
+  let kept = 1 - share
   for j in 0..<stride {
     var (sum, first, part) = (0.0, 0, moments + j)
     while first < rows {
@@ -84,11 +87,10 @@ public func batchStatistics(
     saved[stride + j] = Float(inverse)
     saved[2 * stride + j] = Float(scale)
     saved[3 * stride + j] = Float(Double(bias[j]) - mean * scale)
-    runningMean[j] = Float(kept * Double(runningMean[j]) + Double(momentum) * mean)
-    runningVariance[j] = Float(
-      kept * Double(runningVariance[j]) + Double(momentum) * squares / max(n - 1, 1))
+    runningMean[j] = Float(kept * Double(runningMean[j]) + share * mean)
+    runningVariance[j] = Float(kept * Double(runningVariance[j]) + share * squares / max(n - 1, 1))
   }
-  counter.storeBytes(of: counter.load(as: Int64.self) &+ 1, as: Int64.self)
+  counter.storeBytes(of: batches, as: Int64.self)
 }
 
 /// Scale and shift from the running statistics, for evaluation: y = x * scale + shift.

@@ -57,7 +57,9 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
           meaning: "How to read it.", isRequired: true),
         .init(
           name: "label", schema: ["type": "string"],
-          meaning: "The column to predict, of a CSV file; by default the last."),
+          meaning:
+            "The column to predict, of a CSV file; by default the last. With format text: the file is a CSV of two columns, a text and this label."
+        ),
         .init(
           name: "task", schema: ["type": "string", "enum": ["classification", "regression"]],
           meaning: "Classes or numbers; by default what the labels look like."),
@@ -74,7 +76,7 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
         throw HTTPFailure.invalid("format", "format must be one of \(formats.joined(separator: ", "))")
       }
       let task = try query.choice("task", ["classification", "regression"])
-      if request.query.first("label") != nil, format != .csv {
+      if request.query.first("label") != nil, format != .csv, format != .text {
         throw HTTPFailure.invalid("label", "label names a column of a CSV file; \(format.rawValue) has none")
       }
       try refuseWhileUsed(["dataset", "name"], name, "data set", context)

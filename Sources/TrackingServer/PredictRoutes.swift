@@ -41,6 +41,8 @@ private func predictor(of run: RunRecord, _ label: String, _ context: Context) t
 private struct PredictRequest {
   let checkpoint: String
   let inputs: [[Float]]?
+  /// The inputs where they are texts.
+  let texts: [String]?
   let prompt: String
   let tokens: Int
   let temperature: Double
@@ -72,16 +74,21 @@ private struct PredictRequest {
       guard let rows = list.arrayValue, (1...Self.inputLimit).contains(rows.count) else {
         throw fault("inputs", "a list of 1 to \(Self.inputLimit) examples")
       }
-      inputs = try rows.enumerated().map { index, row in
-        var numbers: [Float] = []
-        guard row.arrayValue != nil, Self.collect(row, depth: 0, into: &numbers) else {
-          throw HTTPFailure.invalid(
-            "inputs.\(index)", "inputs.\(index) must be a list of finite numbers, or lists of them")
+      let words = rows.compactMap(\.stringValue)
+      texts = words.count == rows.count ? words : nil
+      inputs =
+        texts != nil
+        ? []
+        : try rows.enumerated().map { index, row in
+          var numbers: [Float] = []
+          guard row.arrayValue != nil, Self.collect(row, depth: 0, into: &numbers) else {
+            throw HTTPFailure.invalid(
+              "inputs.\(index)", "inputs.\(index) must be a list of finite numbers, or lists of them")
+          }
+          return numbers
         }
-        return numbers
-      }
     } else {
-      inputs = nil
+      (inputs, texts) = (nil, nil)
     }
     guard let prompt = (object["prompt"] ?? "").stringValue else { throw fault("prompt", "a string") }
     guard prompt.utf8.count <= 1 << 20 else { throw fault("prompt", "at most 1 MiB") }
@@ -115,6 +122,10 @@ private struct PredictRequest {
   }
 
   func answer(_ predictor: Predictor) throws -> JSON {
+    guard !predictor.fillsMasks else {
+      throw SpecError(
+        field: "prompt", message: "prompt: this model predicts hidden tokens; it is there to be fine-tuned")
+    }
     guard !predictor.isText else {
       guard inputs == nil else {
         throw SpecError(field: "inputs", message: "inputs: a model of text takes a prompt")
@@ -127,7 +138,13 @@ private struct PredictRequest {
     guard let inputs else {
       throw SpecError(field: "prompt", message: "prompt: this model takes inputs, it is no model of text")
     }
-    let outputs = try predictor.outputs(inputs)
+    guard (texts != nil) == predictor.takesTexts else {
+      throw SpecError(
+        field: "inputs.0",
+        message: predictor.takesTexts
+          ? "inputs.0 must be a string, as the model reads texts" : "inputs.0 must be a list of numbers")
+    }
+    let outputs = try texts.map { try predictor.outputs(texts: $0) } ?? predictor.outputs(inputs)
     var answer: JSONObject = ["outputs": .array(outputs.map(row))]
     if predictor.isClassifier {
       let probabilities = outputs.map(predictor.probabilities)

@@ -45,17 +45,17 @@ struct WeightsLibrary: Sendable {
     .filter(DatasetLibrary.isName).sorted()
   }
 
-  /// Name, bytes, time and tensors of a file.
+  /// Name, bytes, time and tensors of a file, of which only the header is read.
   func describe(_ name: String) -> JSON? {
     var status = stat()
-    guard stat(path(name), &status) == 0, let bytes = read(name), let file = try? Safetensors(bytes) else {
-      return nil
-    }
+    guard stat(path(name), &status) == 0, let file = MappedFile(path(name)),
+      let entries = try? Safetensors.usableEntries(of: file.bytes)
+    else { return nil }
     return [
-      "name": .string(name), "bytes": JSON(bytes.count),
+      "name": .string(name), "bytes": JSON(file.bytes.count),
       "created_at": JSON(status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1_000_000),
       "tensors": .array(
-        file.entries.map { entry in
+        entries.map { entry in
           [
             "name": .string(entry.name), "dtype": .string(entry.type.rawValue),
             "shape": .array(entry.shape.map { JSON($0) }),
@@ -88,8 +88,7 @@ func weightsEndpoints(_ context: Context) -> [Endpoint] {
         throw HTTPFailure(status: 500, message: "the data folder cannot be read")
       }
       do {
-        let weights = try Safetensors(Array(file.bytes))
-        for entry in weights.entries { _ = try weights.floats(entry) }
+        _ = try Safetensors.usableEntries(of: file.bytes)
         try context.weights.take(path, as: name)
       } catch let error as SafetensorsError {
         throw HTTPFailure.invalid(nil, "not a safetensors file that can be used: \(error)")

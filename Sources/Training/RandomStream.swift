@@ -7,6 +7,7 @@ import Autodiff
 enum RandomPurpose: UInt32 {
   case dataset = 0x8000_0000
   case testSplit, validationSplit, order, initialization, bootstrap, augmentation, weightNoise, inputNoise
+  case mixing, partners, masking, maskingInEvaluation
   case sampling = 0x8000_1000
   case textShift, sharpness
 }

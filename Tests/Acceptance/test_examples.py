@@ -98,6 +98,33 @@ def test_regression_from_a_csv(server):
     assert error < 0.65 * variance
 
 
+def test_T4_masked_words_then_spam(server):
+    """Words from the messages alone, then the recipe on their labels: above 0.97 on a fifth that neither has seen; and
+    from 200 labelled messages better than the same network from scratch."""
+    put(server, "sms", (DATA / "sms_spam.csv.gz").read_bytes(), format="text", label="label")
+    words = server.run_job(example("sms-words"), timeout=900)["run_id"]
+    accuracy = server.curve(words, "val/accuracy")["values"]
+    assert accuracy[-1] > 0.15 and accuracy[-1] > accuracy[0]
+    body = server.checkpoint(words, "latest", "model")
+    assert server.request("PUT", "/api/v1/weights/sms-words", data=body).status_code == 201
+    dry = server.request("POST", "/api/v1/jobs?dry_run=true", json=example("sms-spam")).json()["spec"]
+    assert dry["train"]["epochs"] == 20 and dry["schedule"]["type"] == "linear" and dry["schedule"]["warmup"] == 0.1
+    assert dry["optimizer"]["bias_correction"] is True and dry["optimizer"]["lr"] == 2e-5
+    spam = server.run_job(example("sms-spam"), timeout=900)["run_id"]
+    print(f"sms-spam: {last(server, spam, 'val/accuracy')} after {accuracy[-1]} of the hidden words")
+    assert last(server, spam, "val/accuracy") > 0.97
+
+    few = example("sms-spam")
+    few["dataset"]["validation"] = 1 - 200 / 5574
+    few["train"].update(batch_size=1, evaluate_every={"epochs": 20})
+    few["checkpoint"] = {"every_epochs": 0}
+    scratch = json.loads(json.dumps(few))
+    del scratch["model"]["init_from"]
+    tuned, fresh = (last(server, server.run_job(job, timeout=900)["run_id"], "val/accuracy") for job in (few, scratch))
+    print(f"from 200 messages: {tuned}, from scratch {fresh}")
+    assert tuned > fresh + 0.02
+
+
 @pytest.mark.parametrize("name", [path.stem for path in EXAMPLES.glob("*.json")])
 def test_examples_are_whole(name):
     spec = example(name)

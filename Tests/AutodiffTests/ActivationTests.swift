@@ -62,7 +62,9 @@ func reference(_ function: ActivationFunction, _ x: Double) -> Double {
     return (x.indices.map { arenas[2].pointer[$0] }, x.indices.map { arenas[3].pointer[$0] })
   }
 
-  @Test(arguments: functions) func valuesAndSlopes(_ function: ActivationFunction) throws {
+  @Test("L2 values and slopes of activations", arguments: functions) func valuesAndSlopes(
+    _ function: ActivationFunction
+  ) throws {
     let x = (-40_000...40_000).map { Float($0) / 3000 }
     let kernels = try KernelTable.select(nil)
     let (y, slopes) = Self.apply(function, x, kernels)
@@ -118,7 +120,9 @@ func reference(_ function: ActivationFunction, _ x: Double) -> Double {
   }
 
   /// In a network: the slope times what comes from above, and padding that stays out of all sums.
-  @Test(arguments: functions) func gradientsInANetwork(_ function: ActivationFunction) throws {
+  @Test("L2 activations in a network", arguments: functions) func gradientsInANetwork(
+    _ function: ActivationFunction
+  ) throws {
     for (batch, features, out) in [(1, 1, 1), (13, 15, 17), (5, 31, 16)] {
       let layers: [Reference.Layer] = [
         .linear(weight: 0, bias: 1, out: 17), .activation(function), .linear(weight: 2, bias: nil, out: 15),

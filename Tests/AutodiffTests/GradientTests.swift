@@ -149,7 +149,7 @@ struct Reference {
   /// Sizes at and around the width of a vector.
   static let shapes = [(1, 1, 1), (13, 15, 17), (13, 17, 31), (1, 33, 15), (7, 16, 33), (2, 3, 1)]
 
-  @Test(arguments: [true, false]) func linear(_ hasBias: Bool) throws {
+  @Test("L1 linear layers", arguments: [true, false]) func linear(_ hasBias: Bool) throws {
     for (batch, features, out) in Self.shapes {
       let layers = [Reference.Layer.linear(weight: 0, bias: hasBias ? 1 : nil, out: out)]
       #expect(try Self.squares(batch, features, out, layers).error() < 2e-5, "\(batch) \(features) \(out)")
@@ -168,11 +168,11 @@ struct Reference {
     }
   }
 
-  @Test(arguments: [true, false]) func relu(_ fuses: Bool) throws {
+  @Test("L2 relu", arguments: [true, false]) func relu(_ fuses: Bool) throws {
     for test in Self.between(.relu) { #expect(try test.error(fuses: fuses) < 3e-5) }
   }
 
-  @Test(arguments: [true, false]) func tanh(_ fuses: Bool) throws {
+  @Test("L2 tanh", arguments: [true, false]) func tanh(_ fuses: Bool) throws {
     for test in Self.between(.tanh) { #expect(try test.error(fuses: fuses) < 3e-5) }
   }
 
@@ -182,7 +182,7 @@ struct Reference {
     }
   }
 
-  @Test func dropout() throws {
+  @Test("L5 the same mask forward and backward") func dropout() throws {
     for test in Self.between(.dropout(p: 0.3, stream: 4)) { #expect(try test.error() < 3e-5) }
   }
 
@@ -202,7 +202,7 @@ struct Reference {
     for fuses in [true, false] { #expect(try Self.squares(13, 31, 6, layers).error(fuses: fuses) < 5e-5) }
   }
 
-  @Test func crossEntropy() throws {
+  @Test("G5 cross entropy with label smoothing") func crossEntropy() throws {
     for (batch, features, classes) in Self.shapes {
       for smoothing in [0, 0.2] {
         let labels = (0..<batch).map { Int32($0 * 3 % classes) }

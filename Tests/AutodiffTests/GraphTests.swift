@@ -127,7 +127,7 @@ import Testing
     #expect(bench.executor.loss == 0 && bench.executor.correct == 0)
   }
 
-  @Test func dropoutIsNothingInEvaluation() throws {
+  @Test("L5 dropout is nothing in evaluation") func dropoutIsNothingInEvaluation() throws {
     for dropout in [0.0, 0.9] {
       let plan = try network(batch: 3, sizes: [4, 5, 2], dropout: dropout, mode: .evaluation)
       #expect(plan.instructions.allSatisfy { $0.opcode != .dropout })

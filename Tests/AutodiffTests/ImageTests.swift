@@ -55,14 +55,16 @@ import Testing
   }
 
   /// Two convolutions, so that the first one's gradient comes through the second.
-  @Test(arguments: [
-    (2, [1, 7, 5], 3, window((3, 3), (1, 1), (1, 1)), window((3, 3))),
-    (1, [3, 8, 9], 17, window((3, 2), (2, 1), (2, 0)), window((1, 1))),
-    (3, [2, 5, 5], 4, window((1, 1), (2, 2)), window((2, 2), (1, 1), (2, 2))),
-    (2, [1, 6, 6], 15, window((5, 5), (1, 1), (4, 4)), window((4, 3), (3, 2), (1, 1))),
-    (1, [17, 3, 3], 2, window((3, 3), (1, 1), (1, 1)), window((3, 3), (2, 2), (3, 3))),
-    (5, [1, 1, 9], 16, window((1, 4), (1, 2), (0, 3)), window((1, 2))),
-  ])
+  @Test(
+    "L1 convolutions of any stride and padding",
+    arguments: [
+      (2, [1, 7, 5], 3, window((3, 3), (1, 1), (1, 1)), window((3, 3))),
+      (1, [3, 8, 9], 17, window((3, 2), (2, 1), (2, 0)), window((1, 1))),
+      (3, [2, 5, 5], 4, window((1, 1), (2, 2)), window((2, 2), (1, 1), (2, 2))),
+      (2, [1, 6, 6], 15, window((5, 5), (1, 1), (4, 4)), window((4, 3), (3, 2), (1, 1))),
+      (1, [17, 3, 3], 2, window((3, 3), (1, 1), (1, 1)), window((3, 3), (2, 2), (3, 3))),
+      (5, [1, 1, 9], 16, window((1, 4), (1, 2), (0, 3)), window((1, 2))),
+    ])
   func convolutions(
     batch: Int, shape: [Int], channels: Int, first: ImageWindow, second: ImageWindow
   ) throws {
@@ -78,11 +80,13 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    (window((2, 2), (2, 2)), [3, 8, 6]), (window((3, 3), (2, 2), (1, 1)), [2, 7, 7]),
-    (window((3, 2), (1, 2)), [17, 6, 5]), (window((2, 3), (3, 1), (1, 1)), [1, 9, 4]),
-    (window((2, 2), (2, 2)), [2, 7, 5]),
-  ])
+  @Test(
+    "L1 pools and flatten",
+    arguments: [
+      (window((2, 2), (2, 2)), [3, 8, 6]), (window((3, 3), (2, 2), (1, 1)), [2, 7, 7]),
+      (window((3, 2), (1, 2)), [17, 6, 5]), (window((2, 3), (3, 1), (1, 1)), [1, 9, 4]),
+      (window((2, 2), (2, 2)), [2, 7, 5]),
+    ])
   func pools(_ window: ImageWindow, _ shape: [Int]) throws {
     for pool in [Layer.maxPool(window), .averagePool(window)] {
       let convolution = Layer.convolution(out: 5, Self.window((3, 3), (1, 1), (1, 1)), bias: true)
@@ -94,7 +98,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [(4, 3), (2, 17), (31, 1)])
+  @Test("L3 batch norm in training", arguments: [(4, 3), (2, 17), (31, 1)])
   func batchNorms(_ batch: Int, _ channels: Int) throws {
     let convolution = Layer.convolution(out: channels, Self.window((3, 3), (1, 1), (1, 1)), bias: true)
     let second = Layer.convolution(out: 2, Self.window((2, 2), (2, 2)), bias: false)
@@ -171,7 +175,7 @@ import Testing
     #expect(try Self.error(ImageReference(batch: 3, shape: [2, 6, 4], layers: Self.pooled.layers)) < 1e-4)
   }
 
-  @Test func runningStatisticsFollowPyTorchsRule() throws {
+  @Test("L3 running statistics follow PyTorch's rule") func runningStatisticsFollowPyTorchsRule() throws {
     let (batch, features) = (7, 3)
     func plan(_ mode: PlanMode) throws -> Plan {
       var graph = try Graph(batch: batch)

@@ -180,7 +180,9 @@ struct SmallTransformer {
     SmallTransformer(batch: 1, steps: 31, vocabulary: 15, width: 32, heads: 2, isCausal: false),
   ]
 
-  @Test(arguments: cases) func gradients(_ sequence: SmallTransformer) throws {
+  @Test("L4 L6 norms, embedding, positions, attention and blocks", arguments: cases) func gradients(
+    _ sequence: SmallTransformer
+  ) throws {
     #expect(try sequence.error() < 3e-4)
   }
 
@@ -211,7 +213,7 @@ struct SmallTransformer {
   }
 
   /// What comes later changes nothing before it, and in an evaluation nothing is dropped.
-  @Test func laterTokensAreNotSeen() throws {
+  @Test("L6 a causal model does not see later tokens") func laterTokensAreNotSeen() throws {
     func logits(_ change: Int?, isCausal: Bool) throws -> [Float] {
       let sequence = SmallTransformer(batch: 1, steps: 20, isCausal: isCausal, p: 0.5)
       let bench = try sequence.bench(.evaluation)

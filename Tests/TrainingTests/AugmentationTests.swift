@@ -33,7 +33,9 @@ import Testing
   ]
 
   /// The same seed, epoch and example give the same picture; any other gives another.
-  @Test(arguments: each) func G6_followsSeedEpochAndExample(_ spec: JSON) throws {
+  @Test("G6 augmentation follows seed, epoch and example", arguments: each) func followsSeedEpochAndExample(
+    _ spec: JSON
+  ) throws {
     func all(_ seed: UInt64, _ epoch: Int) throws -> [[Float]] {
       try (0..<40).map { try augmented(spec, seed: seed, epoch: epoch, row: $0) }
     }
@@ -49,7 +51,7 @@ import Testing
   ]
 
   /// Every shift is a shift, none is larger than asked for, and each of the 25 comes up.
-  @Test(arguments: shifts) func G6_shifts(_ spec: JSON) throws {
+  @Test("G6 shifts and crops", arguments: shifts) func shiftsAndCrops(_ spec: JSON) throws {
     func isShift(_ values: [Float], _ dy: Int, _ dx: Int) -> Bool {
       for place in 0..<60 {
         let (channel, y, x) = (place / 30, place % 30 / 5, place % 5)
@@ -67,7 +69,7 @@ import Testing
     #expect(seen.allSatisfy { $0 > 40 && $0 < 130 })
   }
 
-  @Test func G6_flipsAndCutouts() throws {
+  @Test("G6 flips and cutouts") func flipsAndCutouts() throws {
     var flips = 0
     for row in 0..<400 {
       let values = try augmented(["type": "horizontal_flip", "p": 0.3], epoch: 0, row: row)
@@ -89,7 +91,7 @@ import Testing
   }
 
   /// A blob off the centre goes where the angle says, and keeps its mass.
-  @Test func G6_rotations() throws {
+  @Test("G6 rotations") func rotations() throws {
     var picture = [Float](repeating: 0, count: 21 * 21)
     for y in 9...11 {
       for x in 15...17 { picture[y * 21 + x] = 1 }
@@ -114,7 +116,7 @@ import Testing
   }
 
   /// Row G7: noise has mean 0 and the deviation asked for, on inputs and on weights, and none is there in evaluation.
-  @Test func G7_noise() throws {
+  @Test("G7 noise on inputs and weights") func noise() throws {
     let count = 40_000
     let ones = [Float](repeating: 1, count: count)
     let noisy = try augmented(

@@ -44,7 +44,7 @@ import Testing
 
   /// Full-batch descent on a linear model is the iteration w -= lr 2/n X^T (X w + b - y), in doubles; smaller batches
   /// go other ways to the same place.
-  @Test func O1_batchSizes() throws {
+  @Test("O1 batch, mini-batch and single-sample descent") func batchSizes() throws {
     func losses(_ batch: Int, _ rate: Double) throws -> [Double] {
       try finished([
         "dataset": ["name": "diabetes", "validation": 0, "shuffle": false],
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  @Test func O6_clipping() throws {
+  @Test("O6 clipping by norm and by value") func clipping() throws {
     let wild = Self.small([("optimizer.lr", 20), ("optimizer.momentum", 0.9)])
     let clipped = try finished(replacing(wild, ["train", "clip_grad_norm"], 0.01))
     #expect(clipped.values("grad_norm").allSatisfy { $0 > 0.01 }, "recorded before clipping")
@@ -103,7 +103,7 @@ import Testing
   }
 
   /// What the two methods that look at evaluations do in a whole run.
-  @Test func O8_plateauInARun() throws {
+  @Test("O8 plateau in a run") func plateauInARun() throws {
     let run = try finished(
       Self.small([
         ("schedule", ["type": "plateau", "factor": 0.5, "patience": 0, "threshold": 0.5]),
@@ -125,7 +125,7 @@ import Testing
     }
   }
 
-  @Test func O9_groups() throws {
+  @Test("O9 rates, frozen layers and decay by group") func groups() throws {
     let plain = try finished(Self.small([("train.steps", 1), ("optimizer.weight_decay", 0.5)]))
     let scaled = try finished(
       Self.small([
@@ -149,7 +149,7 @@ import Testing
   }
 
   /// Four batches of 8 make the update of one of 32, also where the epoch's last update is short.
-  @Test func O10_accumulation() throws {
+  @Test("O10 micro-batches make one batch") func accumulation() throws {
     let whole = try finished(Self.small([]))
     let parts = try finished(Self.small([("train.batch_size", 8), ("train.accumulate", 4)]))
     #expect(try plan(Self.small([("train.batch_size", 8), ("train.accumulate", 4)])).stepsPerEpoch == 6)
@@ -161,7 +161,7 @@ import Testing
   }
 
   /// A scripted curve stops where it should, and a run goes back to its best parameters.
-  @Test func G3_earlyStopping() throws {
+  @Test("G3 early stopping goes back to the best") func earlyStopping() throws {
     func stop(_ curve: [Double], _ spec: JSON) throws -> (step: Int, best: Int) {
       let spec = try EarlyStoppingSpec(FieldReader(spec, at: ""))
       var state = EarlyStoppingState()
@@ -197,7 +197,7 @@ import Testing
 
   /// The L2 penalty is in the loss and is PyTorch's weight decay of twice its factor under SGD; under Adam they are
   /// not the same thing, and decoupled decay is a third.
-  @Test func G4_penalties() throws {
+  @Test("G4 penalties and decoupled decay") func penalties() throws {
     let plain = try finished(Self.small([]))
     let start = try plan(Self.small).architecture.parameters.enumerated().flatMap {
       $1.initial(RandomStream(seed: 3, .initialization), $0)
@@ -245,7 +245,8 @@ import Testing
   }
 
   /// The averages are those of the parameters of all steps, and what is evaluated.
-  @Test(arguments: ["ema", "swa"]) func G13_averages(_ type: String) throws {
+  @Test("G13 averages are what is evaluated", arguments: ["ema", "swa"]) func averages(_ type: String) throws
+  {
     let average: JSON =
       type == "ema" ? ["type": "ema", "decay": 0.9] : ["type": "swa", "start": 10, "every": 3]
     let run = try finished(Self.small([("average", average)]))
@@ -284,7 +285,7 @@ import Testing
   }
 
   /// A run begins with another's body and a fresh head; what does not fit is named whole.
-  @Test func T1_newHead() throws {
+  @Test("T1 another body under a fresh head") func newHead() throws {
     let source = try finished(Self.small([]))
     let bytes = try #require(source.latest).bytes
     func plan(_ changes: [(String, JSON)]) throws -> JobPlan {
@@ -336,7 +337,7 @@ import Testing
   }
 
   /// Row L7, orthogonal: rows or columns are at right angles to each other and as long as the gain.
-  @Test func L7_orthogonal() throws {
+  @Test("L7 orthogonal initialization") func orthogonal() throws {
     for (inputs, outputs) in [(64, 10), (64, 100)] {
       let plan = try plan(
         Self.small([
@@ -366,7 +367,7 @@ import Testing
   }
 
   /// Frozen tensors keep their bits and their gradients are not computed.
-  @Test func T2_freezing() throws {
+  @Test("T2 frozen tensors keep their bits and cost no gradient") func freezing() throws {
     let run = try finished(Self.small([("model.layers.0.freeze", true)]))
     let (first, last) = (try Self.tensors(run, 1), try Self.tensors(run, 24))
     #expect(first["0.weight"] == last["0.weight"] && first["0.bias"] == last["0.bias"])
@@ -382,7 +383,7 @@ import Testing
   }
 
   /// The body is frozen up to its step and trained from there.
-  @Test func T3_headFirst() throws {
+  @Test("T3 head first, then all") func headFirst() throws {
     for fields in [
       [("model.layers.0.unfreeze_at", 10)], [("model.layers.0.unfreeze_at", 0.4)],
       [("model.layers.0.freeze", true), ("train.unfreeze_at", 10)],
@@ -393,7 +394,7 @@ import Testing
     }
   }
 
-  @Test func P1_replicas() throws {
+  @Test("P1 replicas make the step of one") func replicas() throws {
     let whole = try finished(Self.small([]))
     let runs = try [1, 2].map { try finished(Self.small([("train.replicas", 3)]), threads: $0) }
     #expect(runs[0].bits == runs[1].bits && runs[0].latest?.bytes == runs[1].latest?.bytes)
@@ -404,7 +405,7 @@ import Testing
   }
 
   /// Each replica's batch norm sees its own share of the batch, and the running statistics are the first one's.
-  @Test func P2_batchNormPerReplica() throws {
+  @Test("P2 batch norm per replica") func batchNormPerReplica() throws {
     func network(_ changes: [(String, JSON)]) throws -> (Network, JobPlan) {
       let layers: JSON = [
         ["type": "linear", "out": 12], ["type": "batch_norm"], ["type": "relu"],
@@ -431,7 +432,7 @@ import Testing
   }
 
   /// Batches eight times as large as the base take eight times the rate, after a warmup.
-  @Test func P3_linearScaling() throws {
+  @Test("P3 linear scaling with warmup") func linearScaling() throws {
     let run = try finished(
       Self.small([
         ("optimizer.lr", 0.01), ("train.batch_size", 32), ("train.accumulate", 2), ("train.steps", 8),
@@ -441,7 +442,7 @@ import Testing
   }
 
   /// Norms of gradients by layer add up to the whole; update ratios are what the kept parameters say.
-  @Test func W1_W2_norms() throws {
+  @Test("W1 W2 norms and update ratios by layer") func norms() throws {
     let run = try finished(Self.small([]))
     for step in 0..<24 {
       let (a, b) = (run.values("grad_norm/0")[step], run.values("grad_norm/2")[step])
@@ -462,7 +463,7 @@ import Testing
   }
 
   /// dead/N is the share of a rectifier's units that are 0 for the whole batch: all of them with a bias far below 0.
-  @Test func W1_deadUnits() throws {
+  @Test("W1 dead units by layer") func deadUnits() throws {
     let run = try finished(Self.small([]))
     #expect(run.values("dead/1").count == 24 && run.values("dead/1").allSatisfy { $0 >= 0 && $0 < 0.6 })
     let plan = try plan(Self.small)
@@ -508,6 +509,17 @@ import Testing
         ("checkpoint.keep_last", 1),
       ]
     ),
+    (
+      "G13, swa with batch norm",
+      [
+        ("model.layers", TransferTests.normed), ("average", ["type": "swa", "start": 0.3, "every": 3]),
+        ("train.early_stopping", ["patience": 3]),
+      ]
+    ),
+    (
+      "T2, batch norm that thaws",
+      [("model.layers", TransferTests.normed), ("model.layers.1.unfreeze_at", 9)]
+    ),
     ("T3", [("model.layers.0.unfreeze_at", 9), ("model.layers.2.lr_scale", 0.5)]),
     ("O7, momentum", [("schedule", ["type": "one_cycle", "max_lr": 0.3])]),
     ("O3", [("optimizer", ["type": "nag", "lr": 0.05])]),
@@ -526,6 +538,8 @@ import Testing
         )
       ]
     ),
+    ("G8, mixup", [("augment", [["type": "mixup", "alpha": 0.3]])]),
+    ("G8, cutmix", [("augment", [["type": "random_shift"], ["type": "cutmix", "p": 0.7]])]),
     (
       "O10",
       [
@@ -535,7 +549,7 @@ import Testing
     ),
   ]
 
-  @Test(arguments: stateful.indices) func W12_resume(_ index: Int) throws {
+  @Test("W12 a resumed run has the same bits", arguments: stateful.indices) func resume(_ index: Int) throws {
     let (name, changes) = Self.stateful[index]
     let job = Self.small(
       [("checkpoint.every_steps", 6), ("checkpoint.keep_last", 2), ("train.evaluate_every", ["steps": 4])]

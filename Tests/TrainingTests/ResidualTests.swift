@@ -30,7 +30,7 @@ import Testing
   }
 
   /// With f = 0 a residual layer is nothing at all, and with f = x it is 2x.
-  @Test func addsItsInput() throws {
+  @Test("L1 a residual layer adds its input") func addsItsInput() throws {
     func losses(_ layers: [JSON]) throws -> [Double] { try finished(Self.iris(layers)).values("train/loss") }
     let head: JSON = ["type": "linear", "out": 3, "init": ["type": "constant", "val": 0.3]]
     let zero: JSON = ["type": "linear", "out": 4, "bias": false, "init": ["type": "zeros"]]

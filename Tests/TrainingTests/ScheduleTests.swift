@@ -17,7 +17,8 @@ import Testing
 
   /// Row O7: each schedule's rate, and its momentum where it moves one; with one number changed by a hundredth it is
   /// another schedule.
-  @Test(arguments: goldenSchedules.indices) func O7_schedules(_ index: Int) throws {
+  @Test("O7 schedules are PyTorch's", arguments: goldenSchedules.indices) func schedules(_ index: Int) throws
+  {
     let golden = goldenSchedules[index]
     let json = try JSON.parse(golden.spec)
     func distance(_ json: JSON) throws -> Double {
@@ -41,7 +42,7 @@ import Testing
   }
 
   /// After a warmup of W steps the rate falls as 1 / sqrt(t): Hugging Face's formula at t >= W.
-  @Test func O7_inverseSqrt() throws {
+  @Test("O7 inverse square root") func inverseSqrt() throws {
     let rates = try rates(["type": "inverse_sqrt", "warmup": 10], total: 100, count: 50)
     for t in 10..<50 { #expect(abs(rates[t] - 0.1 * (10 / Double(t)).squareRoot()) < 1e-15) }
     #expect(rates[9] == 0.1 && rates[0] == 0.01)
@@ -50,7 +51,7 @@ import Testing
   }
 
   /// Row O8, the sequence: PyTorch's ReduceLROnPlateau over metrics that get better, worse and are no numbers.
-  @Test(arguments: goldenPlateaus.indices) func O8_plateau(_ index: Int) throws {
+  @Test("O8 plateau is PyTorch's", arguments: goldenPlateaus.indices) func plateau(_ index: Int) throws {
     let golden = goldenPlateaus[index]
     let json = try JSON.parse(golden.spec)
     func rates(_ json: JSON) throws -> [Double] {
@@ -69,13 +70,13 @@ import Testing
     #expect(!isClose(try rates(replacing(json, ["patience"], JSON(patience + 1))), golden.rates))
   }
 
-  @Test func cosineWithoutLengthTakesWhatWarmupLeaves() throws {
+  @Test("O7 a schedule takes what the warmup leaves") func cosineWithoutLengthTakesWhatWarmupLeaves() throws {
     let whole = try rates(["type": "cosine", "t_max": 80, "eta_min": 0.01], total: 100, count: 80)
     let warm = try rates(["type": "cosine", "warmup": 0.2, "eta_min": 0.01], total: 100, count: 100)
     #expect(Array(warm[20...]) == whole)
   }
 
-  @Test func warmupRisesFromAboveZero() throws {
+  @Test("O7 warmup rises from above zero") func warmupRisesFromAboveZero() throws {
     let warm = try rates(["warmup": 4], total: 10, count: 6)
     #expect(isClose(warm, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1]))
     #expect(try schedule(["warmup": 0.05]).warmupSteps(total: 90) == 5)

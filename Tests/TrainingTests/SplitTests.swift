@@ -11,7 +11,9 @@ import Testing
     return (set, try Split(set, spec.dataset, seed: seed))
   }
 
-  @Test(arguments: ["iris", "digits", "breast-cancer", "diabetes", "spirals"], [0.1, 0.25, 0.013])
+  @Test(
+    "G1 parts are disjoint and cover", arguments: ["iris", "digits", "breast-cancer", "diabetes", "spirals"],
+    [0.1, 0.25, 0.013])
   func partsAreDisjointAndCover(_ name: String, _ share: Double) throws {
     let (set, split) = try split(name, [("validation", .number(share)), ("test", 0.2)])
     let parts = [split.train.rows, try #require(split.validation).rows, try #require(split.test).rows]
@@ -20,7 +22,7 @@ import Testing
     #expect(parts[1].count == max(1, Int((share * Double(set.pool.count)).rounded())))
   }
 
-  @Test(arguments: ["iris", "wine", "digits", "breast-cancer"])
+  @Test("G1 parts are stratified", arguments: ["iris", "wine", "digits", "breast-cancer"])
   func everyClassGivesItsShare(_ name: String) throws {
     let (set, split) = try split(name, [("validation", 0.1)])
     let chosen = try #require(split.validation).rows

@@ -23,7 +23,8 @@ func textPlan(_ json: JSON) throws -> JobPlan {
 @Suite struct TextTests {
   static let runs = goldenSequenceRuns.indices.map { $0 }
 
-  @Test(arguments: runs) func runsAsPyTorchDoes(_ index: Int) throws {
+  @Test("L4 L6 models of text run as PyTorch's", arguments: runs) func runsAsPyTorchDoes(_ index: Int) throws
+  {
     let golden = goldenSequenceRuns[index]
     let spec = try JSON.parse(golden.run.job)
     #expect(try textPlan(spec).architecture.parameters.map { "\($0.name) \($0.shape)" } == golden.tensors)
@@ -172,7 +173,7 @@ func textPlan(_ json: JSON) throws -> JobPlan {
     WrongJob("dataset.context", 0, says: "from 1 to 8192, got 0"),
     WrongJob("dataset.context", 2000, "dataset.validation", says: "an example needs 2001"),
     WrongJob("dataset.tokenizer", "byte", says: "must be one of \"char\", \"word\""),
-    WrongJob("dataset.standardize", true, says: "must be false for running text"),
+    WrongJob("dataset.standardize", true, says: "must be false for text"),
     WrongJob("dataset.limit", 10, "dataset.validation", says: "makes a part of 2 tokens"),
     WrongJob("model.heads", 3, says: "must be a divisor of dim, 16, got 3"),
     WrongJob("model.layers", 0, says: "from 1 to 200"),
@@ -205,7 +206,7 @@ func textPlan(_ json: JSON) throws -> JobPlan {
   }
 
   /// Means and deviations of the first weights, as PyTorch's modules draw them.
-  @Test func tensorsBeginAsInPyTorch() throws {
+  @Test("L7 tensors begin as in PyTorch") func tensorsBeginAsInPyTorch() throws {
     let plan = try textPlan(Self.job([("model.dim", 64)]))
     let random = RandomStream(seed: 1, .initialization)
     var moments: [String: (mean: Double, deviation: Double)] = [:]

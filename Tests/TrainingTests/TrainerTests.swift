@@ -169,7 +169,7 @@ import Testing
   }
 
   /// Without the optimizer's state the run would go on differently: the test above can fail.
-  @Test func optimizerStateMatters() throws {
+  @Test("W12 resume needs the optimizer's state") func optimizerStateMatters() throws {
     let plan = try plan(dropoutJob)
     let recorder = MemoryRecorder()
     let control = RunControl()

@@ -1,6 +1,7 @@
 extension Graph {
   /// Each channel with mean 0 and variance 1 over the batch, times a weight, plus a bias, both [channels]; evaluation
-  /// plans use the running statistics instead. x: [batch, channels] or [batch, channels, height, width];
+  /// plans, and training ones where neither weight nor bias trains, use the running statistics instead and leave them
+  /// alone. x: [batch, channels] or [batch, channels, height, width];
   /// the running mean and variance are buffers [channels], `batches` is a counter.
   /// Reference: Ioffe, Szegedy 2015; PyTorch's BatchNorm2d.
   public mutating func batchNorm(
@@ -33,10 +34,13 @@ extension Graph {
         name, "eps must be at least 0 and momentum from 0 to 1, got \(epsilon) and \(momentum)")
     }
     let x = try pixelRows(x, name)
+    let isFrozen = !values[weight.value].needsGradient && !values[bias.value].needsGradient
     let operation = BatchNorm(
-      epsilon: Float(epsilon), momentum: Float(momentum), pixels: x.shape.dropFirst(2).reduce(1, *))
+      epsilon: Float(epsilon), momentum: Float(momentum), pixels: x.shape.dropFirst(2).reduce(1, *),
+      isTraining: !isFrozen)
+    let zeros = isFrozen ? [constant([Float](repeating: 0, count: channels), columns: channels)] : []
     let y = apply(
-      operation, [x, weight, bias, runningMean, runningVariance, batches], shape: x.shape)
+      operation, [x, weight, bias, runningMean, runningVariance, batches] + zeros, shape: x.shape)
     // Mean, inverse deviation, scale and shift of each channel, for the backward pass.
     let saved = add(Value(origin: .computed, rows: 4, columns: channels))
     steps[steps.count - 1].outputs.append(saved)
@@ -49,7 +53,9 @@ extension Graph {
 struct BatchNorm: Operation {
   let name = "batch_norm"
   let epsilon: Float
-  let momentum: Float
+  /// Part of the newest statistics in the running ones; below 0 these are the mean of all batches since their counter
+  /// was 0.
+  var momentum: Float
   /// Of an image; 1 for what is none.
   let pixels: Int
   var isTraining = true
@@ -68,6 +74,10 @@ struct BatchNorm: Operation {
   func differentiate(_ step: Step, _ dy: Int?, _ gradients: inout Differentiation) throws(GraphError) {
     guard let dy else { return }
     let (x, weight, bias) = (step.inputs[0], step.inputs[1], step.inputs[2])
+    guard isTraining else {
+      return gradients.contribute(
+        to: x, FrozenBatchNormGradient(forward: self), [dy, weight, step.inputs[4], step.inputs[6]])
+    }
     guard gradients.program.values[x].rows > 1 else {
       throw GraphError(name, "expected more than 1 value per channel in training, got a batch of 1")
     }
@@ -112,6 +122,16 @@ struct BatchNorm: Operation {
     for index in program.steps.indices {
       guard var operation = program.steps[index].operation as? BatchNorm else { continue }
       operation.isTraining = false
+      program.steps[index].operation = operation
+    }
+  }
+
+  /// Running statistics become the means over all batches that are run from a counter of 0 on, as PyTorch's update_bn
+  /// makes them.
+  static func accumulateStatistics(_ program: inout Program) {
+    for index in program.steps.indices {
+      guard var operation = program.steps[index].operation as? BatchNorm else { continue }
+      operation.momentum = -1
       program.steps[index].operation = operation
     }
   }
@@ -164,6 +184,25 @@ struct BatchNormGradient: Operation {
       emitter.rows(
         .batchGradient, [dy, step.inputs[1], saved, coefficients, step.outputs[2]] + y, x, chunk)
     }
+  }
+}
+
+/// Reads dy, the weight, the running variance and zeros: with statistics that do not depend on the batch dx is dy times
+/// the scale of its channel.
+struct FrozenBatchNormGradient: Operation {
+  let name = "frozen batch_norm gradient"
+  let forward: BatchNorm
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    let (dy, weight, variance, zeros) = (step.inputs[0], step.inputs[1], step.inputs[2], step.inputs[3])
+    let x = emitter.values[dy]
+    let coefficients = emitter.temporary(rows: 2, columns: x.columns)
+    emitter.add(
+      Instruction(
+        .batchCoefficients, [weight, zeros, zeros, variance, coefficients], sizes: [x.stride],
+        numbers: [forward.epsilon]))
+    emitter.rows(
+      .batchNormalize, [dy, coefficients, step.outputs[0]], x, forward.chunk(x), [0, 0])
   }
 }
 

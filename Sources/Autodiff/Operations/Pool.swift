@@ -11,8 +11,13 @@ extension Graph {
     try pool(x, window, "avg_pool2d") { AveragePool(shape: $0) }
   }
 
-  /// The mean of each channel: [batch, channels, height, width] becomes [batch, channels].
+  /// The mean of each channel: [batch, channels, height, width] becomes [batch, channels]. The mean over time:
+  /// [batch, time, width] becomes [batch, width].
   public mutating func globalAveragePool(_ x: Node) throws(GraphError) -> Node {
+    // Time steps lie in memory as the pixels of one row do, features as channels.
+    if x.shape.count == 3, values[x.value].columns == x.shape[2] {
+      return try globalAveragePool(Node(value: x.value, shape: [x.shape[0], x.shape[2], 1, x.shape[1]]))
+    }
     guard x.shape.count == 4 else {
       throw GraphError(
         "global_avg_pool", "expected images of shape [batch, channels, height, width], got \(x.shape)")

@@ -63,6 +63,9 @@ public enum TensorType: String, Sendable {
   case bf16 = "BF16", f16 = "F16", u16 = "U16", i16 = "I16"
   case f8e4m3 = "F8_E4M3", f8e5m2 = "F8_E5M2", i8 = "I8", u8 = "U8", bool = "BOOL"
 
+  /// Whether its numbers can become 32-bit floats.
+  var isConvertible: Bool { ![.c64, .f8e4m3, .f8e5m2].contains(self) }
+
   /// Bytes of one element.
   public var size: Int {
     switch self {
@@ -99,6 +102,29 @@ public struct Safetensors: Sendable {
   /// Checks the bytes as the format's reference reader does: header, types, shapes, sizes, no holes, no overlaps,
   /// nothing left over.
   public init(_ bytes: [UInt8]) throws(SafetensorsError) {
+    let head: Result<(entries: [Entry], metadata: [(key: String, value: String)]), SafetensorsError>
+    head = bytes.withUnsafeBytes { bytes in
+      Result { () throws(SafetensorsError) in try Self.header(of: bytes) }
+    }
+    (entries, metadata) = try head.get()
+    self.bytes = bytes
+  }
+
+  /// The tensors of a file whose bytes are in memory or mapped: of these only the header is looked at. Throws as the
+  /// initializer does, and for tensors of types that `floats` does not convert.
+  public static func usableEntries(of bytes: UnsafeRawBufferPointer) throws(SafetensorsError) -> [Entry] {
+    let entries = try header(of: bytes).entries
+    if let entry = entries.first(where: { !$0.type.isConvertible }) { throw Self.unread(entry) }
+    return entries
+  }
+
+  private static func unread(_ entry: Entry) -> SafetensorsError {
+    SafetensorsError(description: "tensor \(entry.name) is \(entry.type.rawValue), which is not read")
+  }
+
+  private static func header(of bytes: UnsafeRawBufferPointer) throws(SafetensorsError)
+    -> (entries: [Entry], metadata: [(key: String, value: String)])
+  {
     let data = try Self.dataOffset(bytes)
     let header: JSON
     do { header = try JSON.parse(Array(bytes[8..<data])) } catch {
@@ -127,9 +153,7 @@ public struct Safetensors: Sendable {
     guard expected == bytes.count else {
       throw SafetensorsError(description: "\(bytes.count - expected) bytes belong to no tensor")
     }
-    self.bytes = bytes
-    self.entries = entries
-    self.metadata = metadata
+    return (entries, metadata)
   }
 
   /// The text under a key of `__metadata__`.
@@ -192,8 +216,7 @@ public struct Safetensors: Sendable {
     case .u16: return convert(UInt16.self) { Float($0) }
     case .u8: return convert(UInt8.self) { Float($0) }
     case .bool: return convert(UInt8.self) { $0 == 0 ? 0 : 1 }
-    case .c64, .f8e4m3, .f8e5m2:
-      throw SafetensorsError(description: "tensor \(entry.name) is \(entry.type.rawValue), which is not read")
+    case .c64, .f8e4m3, .f8e5m2: throw Self.unread(entry)
     }
   }
 
@@ -245,7 +268,7 @@ public struct Safetensors: Sendable {
 
   // MARK: Checks
 
-  private static func dataOffset(_ bytes: [UInt8]) throws(SafetensorsError) -> Int {
+  private static func dataOffset(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) -> Int {
     guard bytes.count >= 8 else { throw SafetensorsError(description: "shorter than its 8-byte length") }
     let length = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << UInt64(8 * $1) }
     guard length <= headerLimit else {

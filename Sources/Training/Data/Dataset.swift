@@ -97,6 +97,8 @@ public struct DatasetInfo: Sendable, Equatable {
   public let inputShape: [Int]
   /// Names of the classes; empty for regression.
   public let classes: [String]
+  /// Whether a set of texts has a label for each; otherwise it is one running text.
+  public let hasLabels: Bool
   /// Whether the set brings its own test split.
   public let hasTestSplit: Bool
   /// Who made it and where it is from.
@@ -108,7 +110,7 @@ public struct DatasetInfo: Sendable, Equatable {
   public init(
     name: String, kind: DatasetKind, task: DatasetTask, examples: Int, inputShape: [Int],
     classes: [String] = [],
-    hasTestSplit: Bool = false, source: String, license: String
+    hasLabels: Bool = false, hasTestSplit: Bool = false, source: String, license: String
   ) {
     self.name = name
     self.kind = kind
@@ -116,6 +118,7 @@ public struct DatasetInfo: Sendable, Equatable {
     self.examples = examples
     self.inputShape = inputShape
     self.classes = classes
+    self.hasLabels = hasLabels
     self.hasTestSplit = hasTestSplit
     self.source = source
     self.license = license
@@ -136,6 +139,8 @@ public struct Dataset: Sendable {
   public let test: Examples?
   /// Running text, for sets of it.
   let text: String?
+  /// The texts, for sets of texts with labels.
+  let documents: Documents?
   /// How the text has become tokens, once it has.
   let tokenizer: Tokenizer?
 
@@ -148,9 +153,10 @@ public struct Dataset: Sendable {
 
   init(
     info: DatasetInfo, columns: [String] = [], missing: Int = 0, pool: Examples, test: Examples? = nil,
-    text: String?, tokenizer: Tokenizer? = nil
+    text: String?, documents: Documents? = nil, tokenizer: Tokenizer? = nil
   ) {
     self.text = text
+    self.documents = documents
     self.tokenizer = tokenizer
     self.info = info
     self.columns = columns

@@ -44,7 +44,12 @@ public struct DatasetPreview: Sendable {
         values.withUnsafeMutableBufferPointer { buffer in
           if let start = buffer.baseAddress { augmenter.apply(start, row: row, epoch: epoch) }
         }
-        var example: JSONObject = ["index": JSON(index), "values": .array(values.map(Self.short))]
+        var example: JSONObject = ["index": JSON(index)]
+        if let documents = dataset.documents {
+          example["text"] = .string(documents[index])
+        } else {
+          example["values"] = .array(values.map(Self.short))
+        }
         if index < dataset.pool.labels.count {
           let label = Int(dataset.pool.labels[index])
           example["label"] = .string(

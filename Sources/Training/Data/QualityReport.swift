@@ -33,15 +33,20 @@ public struct QualityReport: Sendable {
   public init(_ dataset: Dataset) {
     let parts = [dataset.pool] + (dataset.test.map { [$0] } ?? [])
     let columns = Self.statistics(of: parts, width: dataset.pool.width)
-    missing = columns.reduce(0) { $0 + $1.missing }
+    missing = dataset.documents == nil ? columns.reduce(0) { $0 + $1.missing } : dataset.missing
     constantColumns = columns.indices.filter { columns[$0].isConstant }.map(dataset.columnName)
-    duplicateRows = Self.duplicates(in: parts)
+    duplicateRows =
+      dataset.documents.map { Self.duplicates(in: $0, dataset.pool.labels) } ?? Self.duplicates(in: parts)
     let characters = dataset.text.map { Self.characters($0) }
     classBalance = dataset.classes.enumerated().map { index, name in
       if let characters { return (name, characters[name] ?? 0) }
       return (name, parts.reduce(0) { $0 + $1.labels.count { $0 == Int32(index) } })
     }
-    if dataset.info.kind == .tabular {
+    if let documents = dataset.documents {
+      var lengths = Column()
+      for index in 0..<documents.count { lengths.add(Double(documents[index].unicodeScalars.count)) }
+      ranges = [lengths.range(named: "characters")]
+    } else if dataset.info.kind == .tabular {
       ranges = columns.enumerated().map { $1.range(named: dataset.columnName($0)) }
     } else {
       ranges = [columns.reduce(into: Column()) { $0.merge($1) }.range(named: "all values")]
@@ -133,6 +138,13 @@ public struct QualityReport: Sendable {
         })
     }
     return columns
+  }
+
+  /// Counts texts equal to an earlier one with the same label.
+  private static func duplicates(in documents: Documents, _ labels: [Int32]) -> Int {
+    var seen: Set<String> = []
+    for index in 0..<documents.count { seen.insert("\(labels[index]) \(documents[index])") }
+    return documents.count - seen.count
   }
 
   /// Counts rows equal to an earlier one. Rows are compared by two independent 64-bit hashes.

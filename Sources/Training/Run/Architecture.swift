@@ -9,6 +9,8 @@ struct ParameterSpec: Sendable {
   var isTable = false
   /// Whether it is kept from step to step without a gradient, such as running statistics; [] is a counter.
   var isBuffer = false
+  /// What layers around its own, the model's apart, and its own say of its training.
+  var training: [LayerTraining] = []
   /// Its values before the first step, from the initialization stream and its own number in the model.
   let initial: @Sendable (RandomStream, Int) -> [Float]
 
@@ -48,10 +50,10 @@ struct Architecture: Sendable {
     var layers: [(any Layer, LayerShape)] = []
     var shape = dataset.inputShape
     var count = 0
-    for (index, layer) in model.layers(outputs: outputs).enumerated() {
+    for (index, layer) in model.layers(outputs: outputs, each: dataset.predictsTokens).enumerated() {
       let place = LayerPlace(
         index: index, path: model.path(ofLayer: index),
-        vocabulary: dataset.info.kind == .text ? dataset.outputs : nil)
+        vocabulary: dataset.vocabularySize)
       let resolved = try layer.resolve(input: shape, place)
       for parameter in resolved.parameters {
         guard let size = Self.product(parameter.shape), size <= memoryLimit, count + size <= memoryLimit
@@ -75,7 +77,7 @@ struct Architecture: Sendable {
       shape = resolved.output
     }
     self.layers = layers
-    if dataset.info.kind == .text {
+    if dataset.predictsTokens {
       guard shape == dataset.inputShape + [outputs] else {
         throw SpecError(
           model.path(ofLayer: layers.count - 1),
@@ -94,6 +96,9 @@ struct Architecture: Sendable {
         "gives \(Self.product(shape) ?? 0) numbers for an example, but \(dataset.name) has \(needs)")
     }
   }
+
+  /// Bytes of one example's features.
+  var inputBytes: Int { (Self.product(inputShape) ?? 0) * MemoryLayout<Float>.stride }
 
   /// How many numbers the model gives for an example.
   var outputs: Int { Self.product(layers.last?.shape.output ?? []) ?? 0 }

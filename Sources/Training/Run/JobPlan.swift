@@ -66,10 +66,16 @@ public struct JobPlan: Sendable {
     do { loaded = try catalog.load(spec.dataset.name) } catch {
       throw SpecError(field: "dataset.name", message: "dataset.name: \(error.reason)")
     }
-    dataset =
+    let read =
       try spec.dataset.text.map { text throws(SpecError) in
         try loaded.tokenized(text, limit: spec.dataset.limit)
       } ?? loaded
+    let masks = spec.loss is MaskedLanguageLoss
+    guard !masks || read.info.kind == .text else {
+      throw SpecError(
+        "loss.type", "is for text, but \(read.name) is a set of kind \(read.info.kind.rawValue)")
+    }
+    dataset = masks ? read.predictingTokens() : read
     guard spec.loss.task == dataset.info.task else {
       throw SpecError(
         "loss.type",
@@ -92,6 +98,14 @@ public struct JobPlan: Sendable {
         throw SpecError("augment.\(index).type", "is not for text")
       }
       try augmentation.check(dataset.inputShape, "augment.\(index)")
+      if augmentation is any Mixing,
+        let other = spec.augment[(index + 1)...].first(where: { !($0 is WeightNoise) })?.encoded["type"]?
+          .stringValue
+      {
+        throw SpecError(
+          "augment.\(index).type",
+          "must come last and only once, as it mixes whole examples; \(other) comes after it")
+      }
     }
     let arenas = Self.arenas(spec)
     architecture = try Architecture(
@@ -143,7 +157,9 @@ public struct JobPlan: Sendable {
       architecture, spec, dataset, split, batches: Set(shards.flatMap(\.microBatches)), training,
       totalSteps: totalSteps)
     inFlight = train.stages > 1 ? shards.map(\.microBatches) : []
-    memoryBytes = programs.memoryBytes(arenas: arenas, inFlight: inFlight)
+    memoryBytes =
+      programs.memoryBytes(arenas: arenas, inFlight: inFlight)
+      + (spec.mixing == nil ? 0 : batchSize * architecture.inputBytes)
     guard memoryBytes <= memoryLimit else {
       throw SpecError(
         "train.batch_size",
@@ -175,6 +191,16 @@ public struct JobPlan: Sendable {
 
   /// How the examples of an update of `count` are computed.
   func shards(of count: Int) -> [Shard] { Shard.all(of: count, batchSize: batchSize, spec.train) }
+
+  /// What hides tokens, where they are to be predicted.
+  var masking: TokenMasking? {
+    guard let loss = spec.loss as? MaskedLanguageLoss, let tokenizer = dataset.tokenizer,
+      let mask = tokenizer.number(.mask)
+    else { return nil }
+    return TokenMasking(
+      p: loss.p, seed: spec.seed, ordinary: tokenizer.ordinaryCount, mask: mask,
+      padding: tokenizer.number(.padding) ?? -1)
+  }
 
   /// One line for the run's log.
   var summary: String {

@@ -14,13 +14,10 @@ struct MicroBatch: Sendable {
   let rows: ArraySlice<Int32>
   /// Counted through the update.
   let number: Int
-  /// Its part of the update's examples.
+  /// Its part of the update, by how much its examples count in the loss.
   let share: Double
-
-  init(rows: ArraySlice<Int32>, number: Int, of total: Int) {
-    (self.rows, self.number) = (rows, number)
-    share = Double(rows.count) / Double(total)
-  }
+  /// What its examples are mixed with.
+  let mixed: Mixed?
 
   /// Adds its share of gradients to the update's sum, of which it is the first or a later part.
   func add(_ gradients: Arena, to sums: Arena, _ range: Range<Int>, _ passes: FlatPasses) {
@@ -28,10 +25,16 @@ struct MicroBatch: Sendable {
   }
 }
 
+/// The rows that examples are mixed with, in their order.
+struct Mixed: Sendable {
+  let mixture: Mixture
+  let rows: [Int32]
+}
+
 /// Parameters, gradients and slots of one run, and what is done with them. Used by one thread.
 final class Network {
-  private let plan: JobPlan
-  private let filler: BatchFiller
+  let plan: JobPlan
+  let filler: BatchFiller
   private let layout: ParameterLayout
   private let parameters: Arena
   private let gradients: Arena
@@ -65,12 +68,18 @@ final class Network {
   private let best: Arena?
   private let bestAverage: Arena?
   private let bestBuffers: Arena?
+  /// Running statistics of the averaged parameters, where they are not those of training, and of the best average.
+  private let averageBuffers: Arena?
+  private let bestAverageBuffers: Arena?
   private let groups: [ParameterTraining.Group]
-  private let augmenter: Augmenter?
+  let augmenter: Augmenter?
+  /// Room for the examples that a batch is mixed with.
+  let partners: Arena?
   /// Running statistics as the first replica left them, where there are several.
   private let firstStatistics: Arena?
   /// The parameters without noise, while there is noise on them.
   private let quiet: Arena?
+  let masking: TokenMasking?
   /// By probe: 1 for each unit that was above 0 for an example of the last update, else 0.
   private var fired: [[Float]] = []
 
@@ -92,20 +101,25 @@ final class Network {
     bestAverage = arena(restores && averages)
     let buffers = Arena(floats: plan.programs.buffers.floats)
     bestBuffers = restores ? Arena(floats: buffers.floats) : nil
+    let recomputes = !plan.programs.statistics.isEmpty
+    averageBuffers = recomputes ? Arena(floats: buffers.floats) : nil
+    bestAverageBuffers = recomputes && restores ? Arena(floats: buffers.floats) : nil
     firstStatistics = plan.spec.train.replicas > 1 ? Arena(floats: buffers.floats) : nil
     let augment = plan.spec.augment
     augmenter =
       augment.isEmpty
       ? nil : Augmenter(augment, shape: plan.architecture.inputShape, seed: plan.spec.seed)
+    partners = plan.spec.mixing.map { _ in Arena(floats: plan.batchSize * plan.dataset.pool.width) }
     quiet = arena(plan.spec.weightNoise > 0)
     let workers = min(plan.pipeline.count, plan.spec.train.microBatches > 1 ? threads : 1)
     pipeline = workers > 1 ? try Pipeline(workers: workers, threads: threads) : nil
+    masking = plan.masking
     let pool = ThreadPool(threads: threads)
     self.pool = pool
-    let evaluated = average ?? parameters
+    let (evaluated, statistics) = (average ?? parameters, averageBuffers ?? buffers)
     evaluation = try plan.programs.evaluation.mapValues {
       try Executor(
-        $0, parameters: evaluated, gradients: nil, buffers: buffers, pool: pool, kernels: kernels)
+        $0, parameters: evaluated, gradients: nil, buffers: statistics, pool: pool, kernels: kernels)
     }
     passes = FlatPasses(pool: pool, kernels: kernels)
     stagePasses = pipeline?.pools.map { FlatPasses(pool: $0, kernels: kernels) } ?? []
@@ -154,20 +168,33 @@ final class Network {
     let shards = plan.shards(of: rows.count)
     let isSum = shards.reduce(0) { $0 + $1.microBatches.count } > 1
     var result = BatchResult(loss: 0, correct: 0, count: 0)
+    let mixed = plan.spec.mixing.map {
+      let (mixture, places) = $0.draw(
+        ExampleShape(plan.architecture.inputShape), seed: plan.spec.seed, step: step, count: rows.count)
+      return Mixed(mixture: mixture, rows: places.map { rows[rows.startIndex + Int($0)] })
+    }
+    let total = weight(of: rows)
     var number = 0
     try addNoise(step: step)
     for shard in shards {
       let parts = shard.microBatches.map { size in
         defer { number += 1 }
         let first = rows.startIndex + result.count
+        let part = rows[first..<first + size]
+        let partners = mixed.map {
+          Mixed(mixture: $0.mixture, rows: Array($0.rows[result.count..<result.count + size]))
+        }
         result.count += size
-        return MicroBatch(rows: rows[first..<first + size], number: number, of: rows.count)
+        return MicroBatch(
+          rows: part, number: number, share: weight(of: part) / total,
+          mixed: partners)
       }
       compute(parts, step: step, isSum: isSum) { executor, part in
         if result.loss.isFinite { lastRun = executor }
         noteFired(executor, isFirst: part.number == 0)
         result.loss += isSum ? executor.loss * part.share : executor.loss
-        result.correct += executor.correct
+        result.correct += executor.mixedCorrect
+        result.predictions += predictions(executor, part.rows.count)
       }
       keepFirstReplicasStatistics(shard.replica)
     }
@@ -187,7 +214,9 @@ final class Network {
     _ parts: [MicroBatch], step: Int, isSum: Bool, collect: (Executor, MicroBatch) -> Void
   ) {
     func start(_ executor: Executor, _ part: MicroBatch) {
-      fill(executor, part.rows, of: plan.split.train.examples, epoch: step / plan.stepsPerEpoch)
+      let epoch = step / plan.stepsPerEpoch
+      fill(executor, part.rows, of: plan.split.train.examples, epoch: epoch)
+      if let mixed = part.mixed { mix(executor, mixed, epoch: epoch) }
       executor.prepare(
         seed: plan.spec.seed, step: UInt64(step * plan.spec.train.partsPerUpdate + part.number))
     }
@@ -297,6 +326,7 @@ final class Network {
     best?.copy(from: parameters)
     if let average { bestAverage?.copy(from: average) }
     bestBuffers?.copy(from: buffers)
+    if let averageBuffers { bestAverageBuffers?.copy(from: averageBuffers) }
   }
 
   /// Goes back to the best parameters and their average.
@@ -304,20 +334,54 @@ final class Network {
     if let best { parameters.copy(from: best) }
     if let bestAverage { average?.copy(from: bestAverage) }
     if let bestBuffers { buffers.copy(from: bestBuffers) }
+    if let bestAverageBuffers { averageBuffers?.copy(from: bestAverageBuffers) }
   }
+
+  /// Makes the running statistics of the averaged parameters: means over the batches of the training part in its own
+  /// order, of mean and unbiased variance. Does nothing for models and averages that need none. PyTorch: update_bn.
+  func recomputeStatistics() throws {
+    guard let averageBuffers, let average else { return }
+    averageBuffers.copy(from: buffers)
+    let layout = plan.programs.buffers
+    let counters = layout.entries.indices.filter { layout.entries[$0].shape.isEmpty }
+    for index in counters { layout.writeCounter(0, to: index, in: averageBuffers) }
+    let executors = try plan.programs.statistics.mapValues {
+      try Executor(
+        $0, parameters: average, gradients: nil, buffers: averageBuffers, pool: pool, kernels: kernels)
+    }
+    let part = plan.split.train
+    var first = 0
+    for (number, size) in Programs.batches(of: part.count, executors.keys.max() ?? 1).enumerated() {
+      guard let executor = executors[size] else { continue }
+      fill(executor, part.rows[first..<first + size], of: part.examples)
+      executor.run(seed: plan.spec.seed, step: UInt64(number))
+      first += size
+    }
+    // Layers that are frozen have kept theirs.
+    for index in counters where layout.readCounter(index, from: averageBuffers) == 0 {
+      layout.writeCounter(layout.readCounter(index, from: buffers), to: index, in: averageBuffers)
+    }
+  }
+
+  /// Gives the averaged parameters the running statistics of training, while they are the same parameters.
+  func takeStatistics() { averageBuffers?.copy(from: buffers) }
 
   /// Loss and accuracy of a part, as the model is used: nothing dropped.
   func evaluate(_ part: Part) -> BatchResult {
     var total = BatchResult(loss: 0, correct: 0, count: 0)
+    var weight = 0.0
     for size in Programs.batches(of: part.count, plan.dataset.evaluationBatch) {
       guard let executor = evaluation[size] else { continue }
       fill(executor, part.rows[total.count..<total.count + size], of: part.examples)
       executor.run(seed: plan.spec.seed, step: 0)
-      total.loss += executor.loss * Double(size)
-      total.correct += executor.correct
+      let share = executor.weighsTerms ? executor.terms : Double(size)
+      weight += share
+      total.loss += executor.loss * share
+      total.correct += Double(executor.correct)
+      total.predictions += predictions(executor, size)
       total.count += size
     }
-    total.loss /= Double(total.count)
+    total.loss /= weight
     return total
   }
 
@@ -360,22 +424,6 @@ final class Network {
   /// The share of units of each rectifier that were 0 for all examples of the last update.
   func deadShares() -> [Double] {
     fired.map { units in Double(units.count { $0 == 0 }) / Double(max(1, units.count)) }
-  }
-
-  /// Fills an executor with examples; `epoch` is nil in evaluation, where nothing is augmented.
-  private func fill(
-    _ executor: Executor, _ rows: ArraySlice<Int32>, of examples: Examples, epoch: Int? = nil
-  ) {
-    if let augmenter, let epoch {
-      filler.fill(rows, of: examples, features: executor.input, stride: executor.inputStride) {
-        example, row in
-        augmenter.apply(example, row: row, epoch: epoch)
-      }
-    } else {
-      filler.fill(rows, of: examples, features: executor.input, stride: executor.inputStride)
-    }
-    filler.fillAnswers(
-      rows, of: examples, labels: executor.labels, targets: executor.targets, stride: executor.targetStride)
   }
 
   // MARK: Use
@@ -430,7 +478,8 @@ final class Network {
     let program =
       try plan.programs.evaluation[batch] ?? Programs.forUse(plan.architecture, plan.spec, batch: batch)
     let executor = try Executor(
-      program, parameters: average ?? parameters, gradients: nil, buffers: buffers, pool: pool,
+      program, parameters: average ?? parameters, gradients: nil, buffers: averageBuffers ?? buffers,
+      pool: pool,
       kernels: kernels)
     using = executor
     return executor
@@ -491,7 +540,11 @@ final class Network {
 
   /// The arenas of running statistics and counters, with what their tensors' names begin with.
   private var bufferArenas: [(prefix: String, arena: Arena)] {
-    [("model", buffers)] + (bestBuffers.map { [("best", $0)] } ?? [])
+    [("model", buffers)]
+      + [("best", bestBuffers), ("average", averageBuffers), ("best_average", bestAverageBuffers)].compactMap
+    {
+      prefix, arena in arena.map { (prefix, $0) }
+    }
   }
 
   /// The arenas that are kept, with what their tensors' names begin with.

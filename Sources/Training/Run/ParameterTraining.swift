@@ -16,14 +16,18 @@ struct ParameterTraining: Sendable, Equatable {
     for (index, layer) in architecture.layers.enumerated() {
       let training = index < spec.model.training.count ? spec.model.training[index] : .standard
       for parameter in layer.shape.parameters where !parameter.isBuffer {
-        let isNamed = spec.model.freeze.contains { $0.matches(parameter.name) }
-        let how =
-          isNamed && !training.freeze
-          ? LayerTraining(freeze: true, unfreezeAt: nil, rateScale: training.rateScale) : training
+        // The slowest of the layers that it is in decides when it begins, and all of them how fast it goes.
+        var said = [training] + parameter.training
+        if !said.contains(where: \.freeze), spec.model.freeze.contains(where: { $0.matches(parameter.name) })
+        {
+          said.append(LayerTraining(freeze: true, unfreezeAt: nil, rateScale: 1))
+        }
         all.append(
           ParameterTraining(
-            firstStep: how.firstStep(totalSteps: totalSteps, common: spec.train.unfreezeAt),
-            rateScale: training.rateScale, decays: spec.optimizer.decays(parameter, of: parameters)))
+            firstStep: said.map { $0.firstStep(totalSteps: totalSteps, common: spec.train.unfreezeAt) }.max()
+              ?? 0,
+            rateScale: said.reduce(1) { $0 * $1.rateScale },
+            decays: spec.optimizer.decays(parameter, of: parameters)))
       }
     }
     return all

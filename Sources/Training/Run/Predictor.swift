@@ -16,7 +16,20 @@ public final class Predictor {
   }
 
   /// Whether it continues texts; otherwise it takes inputs.
-  public var isText: Bool { plan.dataset.info.kind == .text }
+  public var isText: Bool { plan.dataset.predictsTokens }
+
+  /// Whether its inputs are texts, each of which gets one label.
+  public var takesTexts: Bool { plan.dataset.info.hasLabels }
+
+  /// Whether it predicts tokens that are hidden rather than those that follow.
+  public var fillsMasks: Bool { plan.masking != nil }
+
+  /// The network's outputs for each text.
+  public func outputs(texts: [String]) throws -> [[Float]] {
+    guard let tokenizer = plan.dataset.tokenizer else { throw SpecError("inputs", "must be numbers") }
+    let context = plan.dataset.pool.width
+    return try outputs(texts.map { tokenizer.row($0, context: context).map { Float($0) } })
+  }
 
   /// Whether its outputs are logits of classes.
   public var isClassifier: Bool { plan.dataset.info.task == .classification }

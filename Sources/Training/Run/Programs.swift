@@ -21,6 +21,8 @@ struct Programs: Sendable {
   let phases: [Phase]
   /// By batch size.
   let evaluation: [Int: Plan]
+  /// By batch size; of computing running statistics anew, where that is done.
+  let statistics: [Int: Plan]
   /// How parameters, gradients and slots lie in memory.
   let layout: ParameterLayout
   /// How what the model keeps besides parameters lies in memory.
@@ -56,6 +58,15 @@ struct Programs: Sendable {
       }
     }
     self.evaluation = evaluation
+    var statistics: [Int: Plan] = [:]
+    if spec.average?.recomputesStatistics == true, buffers.floats > 0 {
+      for size in Set(Self.batches(of: split.train.count, largest)) {
+        statistics[size] = try Self.plan(architecture, spec, batch: size, .statistics) {
+          training[$0].firstStep < totalSteps
+        }
+      }
+    }
+    self.statistics = statistics
   }
 
   /// The plan of using a model on `batch` examples.
@@ -80,7 +91,7 @@ struct Programs: Sendable {
   func memoryBytes(arenas: Int, inFlight: [[Int]]) -> Int {
     let training = phases.map { $0.memoryBytes(inFlight: inFlight) }.max() ?? 0
     return arenas * layout.bytes + buffers.bytes
-      + evaluation.values.reduce(training) { $0 + $1.memoryBytes }
+      + (Array(evaluation.values) + Array(statistics.values)).reduce(training) { $0 + $1.memoryBytes }
   }
 
   /// The sizes of the batches in which `count` examples are evaluated, at most `size` at a time.
@@ -116,8 +127,10 @@ struct Programs: Sendable {
         if mode == .training, entry.layer.isRectifier { probes.append(try graph.firedUnits(x)) }
       }
       path = "loss"
-      let loss = try spec.loss.add(to: &graph, x)
-      return try Plan.make(graph, loss: loss, output: x, mode: mode, probes: probes)
+      var loss = try spec.loss.add(to: &graph, x)
+      if mode == .training, spec.mixing != nil { loss = try graph.mixed(loss) }
+      return try Plan.make(
+        graph, loss: mode == .statistics ? nil : loss, output: x, mode: mode, probes: probes)
     } catch {
       throw SpecError(path, "does not fit: \(error)")
     }

@@ -204,7 +204,7 @@ private final class TrainingRun {
   ) throws {
     var values = [batch.loss]
     if curves.hasAccuracy {
-      values.append(Double(batch.correct) / Double(batch.count * plan.dataset.predictionsEach))
+      values.append(batch.accuracy)
     }
     values += [rate, Double(step / plan.stepsPerEpoch)]
     values += curves.norms.values(gradients: gradients, moved: sizes.moved, before: sizes.before)
@@ -219,13 +219,18 @@ private final class TrainingRun {
   }
 
   private func evaluate() throws {
-    if state.averaged == 0 { network.addToAverage(share: 1) }
+    if state.averaged == 0 {
+      network.addToAverage(share: 1)
+      network.takeStatistics()
+    } else {
+      try network.recomputeStatistics()
+    }
     let examplesPerSecond = speed.take()
     if let part = plan.split.validation {
       let result = network.evaluate(part)
       var values = [result.loss]
       if curves.hasAccuracy {
-        values.append(Double(result.correct) / Double(result.count * plan.dataset.predictionsEach))
+        values.append(result.accuracy)
       }
       metrics = Array(zip(curves.validation.keys, values)).map { (key: $0.0, value: $0.1) }
       try record(curves.validation, done, values)
@@ -243,7 +248,7 @@ private final class TrainingRun {
     let result = network.evaluate(part)
     var values = [result.loss]
     if curves.hasAccuracy {
-      values.append(Double(result.correct) / Double(result.count * plan.dataset.predictionsEach))
+      values.append(result.accuracy)
     }
     try record(curves.test, done, values)
   }
@@ -274,7 +279,10 @@ private final class TrainingRun {
   /// Keeps the state. An interim checkpoint leaves no trace in what later ones hold, so that an interrupted run
   /// ends with the same bits.
   private func save(interim: Bool) throws {
-    if state.averaged == 0 { network.addToAverage(share: 1) }
+    if state.averaged == 0 {
+      network.addToAverage(share: 1)
+      network.takeStatistics()
+    }
     if let name = network.firstNonFiniteParameter() {
       throw TrainingError(
         step: done - 1,
@@ -340,9 +348,14 @@ private final class TrainingRun {
 struct BatchResult: Sendable {
   /// Mean over the examples.
   var loss: Double
-  /// How many classes were right.
-  var correct: Int
+  /// How many predictions there were: one for an example, or for each of its tokens that is predicted.
+  var predictions = 0.0
+  /// How many of them were right; of mixed examples each class counts its share.
+  var correct: Double
   var count: Int
+
+  /// Part of the predictions that were right.
+  var accuracy: Double { correct / predictions }
 }
 
 /// The rows of each step's batch.

@@ -82,13 +82,14 @@ struct DatasetSpec: Sendable {
     limit = try fields.integerOrNone("limit", 1...1_000_000_000)
     standardize = try fields.bool("standardize", default: info.kind == .tabular)
     TextSpec.describe(fields)
-    text = info.kind == .text ? try TextSpec(fields) : nil
-    if text != nil, folds != nil { throw fields.error("folds", must: "left out for running text") }
-    if text != nil, bootstrap { throw fields.error("bootstrap", must: "false for running text") }
-    if text != nil, !boostAfter.isEmpty {
+    text = info.kind == .text ? try TextSpec(fields, hasLabels: info.hasLabels) : nil
+    let isRunning = text != nil && !info.hasLabels
+    if isRunning, folds != nil { throw fields.error("folds", must: "left out for running text") }
+    if isRunning, bootstrap { throw fields.error("bootstrap", must: "false for running text") }
+    if isRunning, !boostAfter.isEmpty {
       throw fields.error("boost_after", must: "left out for running text")
     }
-    if text != nil, standardize { throw fields.error("standardize", must: "false for running text") }
+    if text != nil, standardize { throw fields.error("standardize", must: "false for text") }
     shuffle = try fields.bool("shuffle", default: true)
     try fields.finish("dataset")
   }

@@ -19,6 +19,8 @@ public struct JobSpec: Sendable {
   /// Jobs of higher priority start first.
   public let priority: Int
 
+  /// The recipe that has filled in settings; nil for none.
+  let recipe: Recipe?
   let dataset: DatasetSpec
   /// What is done to examples before they are trained on, in order.
   let augment: [any Augmentation]
@@ -33,7 +35,7 @@ public struct JobSpec: Sendable {
 
   /// Reads a job and fills in its defaults; throws the first fault with the path of its field.
   public static func decode(_ json: JSON, catalog: DatasetCatalog = .builtin) throws(SpecError) -> JobSpec {
-    try JobSpec(FieldReader(json, at: ""), catalog)
+    try JobSpec(FieldReader(Recipe.applied(to: json), at: ""), catalog)
   }
 
   private init(_ fields: FieldReader, _ catalog: DatasetCatalog) throws(SpecError) {
@@ -42,6 +44,7 @@ public struct JobSpec: Sendable {
     seed = UInt64(try fields.integer("seed", 0...1 << 53, default: 0))
     tags = try Self.tags(fields)
     priority = try fields.integer("priority", -1_000_000...1_000_000, default: 0)
+    recipe = fields.value("preset")?.stringValue.flatMap(Recipe.init(rawValue:))
     for required in ["dataset", "model", "optimizer"] where fields.value(required) == nil {
       throw SpecError(required, "is required")
     }
@@ -96,6 +99,9 @@ public struct JobSpec: Sendable {
     augment.compactMap { $0 as? WeightNoise }.reduce(0) { $0 + $1.std * $1.std }.squareRoot()
   }
 
+  /// What mixes the examples of an update with each other.
+  var mixing: (any Mixing)? { augment.lazy.compactMap { $0 as? any Mixing }.first }
+
   /// The metrics that decide something in a run, with the paths of what they decide.
   var watches: [(path: String, watch: Watch)] {
     (schedule.plateau.map { [("schedule", $0.watch)] } ?? [])
@@ -114,7 +120,7 @@ public struct JobSpec: Sendable {
   public func encode() -> JSON {
     var tags: JSONObject = [:]
     for (key, value) in self.tags { tags[key] = .string(value) }
-    return [
+    var object: JSONObject = [
       "experiment": .string(experiment), "name": .string(name), "seed": JSON(Int(seed)),
       "tags": .object(tags), "priority": JSON(priority), "dataset": dataset.encoded,
       "augment": .array(augment.map { .object($0.encoded) }), "model": model.encoded,
@@ -122,6 +128,8 @@ public struct JobSpec: Sendable {
       "schedule": .object(schedule.encoded), "train": train.encoded, "checkpoint": checkpoint.encoded,
       "average": average.map { .object($0.encoded) } ?? .null,
     ]
+    if let recipe { object["preset"] = .string(recipe.rawValue) }
+    return .object(object)
   }
 
   /// What decides the numbers of a run: the job without what only names, sorts or speeds it. Kept in every

@@ -61,11 +61,11 @@ struct ModelSpec: Sendable {
     if case .layers = form { "model.layers.\(index)" } else { "model" }
   }
 
-  /// The layers, a preset's written out, of a model that gives `outputs` numbers for an example.
-  func layers(outputs: Int) -> [any Layer] {
+  /// The layers, a preset's written out, of a model that gives `outputs` numbers for an example, or for each of its tokens.
+  func layers(outputs: Int, each isForTokens: Bool) -> [any Layer] {
     switch form {
     case .layers(let layers): layers
-    case .preset(let preset): preset.layers(outputs: outputs)
+    case .preset(let preset): preset.layers(outputs: outputs, each: isForTokens)
     }
   }
 }
@@ -75,8 +75,8 @@ protocol ModelPreset: Sendable {
   /// All fields with their values, `preset` first.
   var encoded: JSONObject { get }
 
-  /// The layers of a model that gives `outputs` numbers for an example.
-  func layers(outputs: Int) -> [any Layer]
+  /// The layers of a model that gives `outputs` numbers for an example, or for each of its tokens.
+  func layers(outputs: Int, each isForTokens: Bool) -> [any Layer]
 }
 
 extension MethodTable where Method == any ModelPreset {

@@ -102,6 +102,10 @@ extension JobSpec {
         "seed": ["type": "integer", "minimum": 0, "maximum": JSON(1 << 53), "default": 0],
         "tags": ["type": "object", "additionalProperties": ["type": "string"]],
         "priority": ["type": "integer", "default": 0],
+        "preset": [
+          "type": "string", "enum": .array(Recipe.allCases.map { .string($0.rawValue) }),
+          "description": "fills in optimizer, schedule and length where the job does not say them",
+        ],
         "dataset": SpecNotes.schema { _ = try DatasetSpec($0, .builtin) }, "model": model,
         "augment": list(SpecNotes.schema { _ = try $0.method(MethodTable.augmentations) }),
         "loss": SpecNotes.schema {

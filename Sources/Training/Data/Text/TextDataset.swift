@@ -8,11 +8,19 @@ struct TextSpec: Sendable, Equatable {
   /// Tokens that an example has.
   let context: Int
   let tokenizer: TokenizerKind
+  /// Of texts with labels: the most frequent so many tokens are told apart; nil for all that occur more than once.
+  let vocabulary: Int?
+  private let hasLabels: Bool
 
-  init(_ fields: FieldReader) throws(SpecError) {
+  init(_ fields: FieldReader, hasLabels: Bool) throws(SpecError) {
+    self.hasLabels = hasLabels
     context = try fields.integer("context", 1...8192, default: 64)
     let name = try fields.choice("tokenizer", TokenizerKind.allCases.map(\.rawValue), default: "char")
     tokenizer = TokenizerKind(rawValue: name) ?? .char
+    vocabulary = try fields.integerOrNone("vocabulary", 1...Tokenizer.limit)
+    guard hasLabels || vocabulary == nil else {
+      throw fields.error("vocabulary", must: "left out for running text, of which every token is known")
+    }
   }
 
   /// Says which fields running text has beside those of all sets.
@@ -29,10 +37,21 @@ struct TextSpec: Sendable, Equatable {
         "type": "string", "enum": .array(TokenizerKind.allCases.map { .string($0.rawValue) }),
         "description": "running text: what a token is",
       ], default: "char")
+    fields.describe(
+      "vocabulary",
+      [
+        "type": "integer", "minimum": 1, "maximum": JSON(Tokenizer.limit),
+        "description":
+          "texts with labels: the most frequent so many tokens, where the others are one unknown",
+      ], default: .null)
   }
 
   /// Its fields.
-  var encoded: JSONObject { ["context": JSON(context), "tokenizer": .string(tokenizer.rawValue)] }
+  var encoded: JSONObject {
+    var object: JSONObject = ["context": JSON(context), "tokenizer": .string(tokenizer.rawValue)]
+    if hasLabels { object["vocabulary"] = vocabulary.map { JSON($0) } ?? .null }
+    return object
+  }
 }
 
 extension Dataset {
@@ -47,15 +66,12 @@ extension Dataset {
 
   /// The text as tokens: the vocabulary becomes the classes, and examples begin at every token.
   func tokenized(_ spec: TextSpec, limit: Int?) throws(SpecError) -> Dataset {
+    if let documents { return try tokenizedDocuments(spec, documents) }
     guard var text else { return self }
     if let limit { text = String(String.UnicodeScalarView(text.unicodeScalars.prefix(limit))) }
     let tokenizer = Tokenizer(spec.tokenizer, text: self.text ?? text)
     let tokens = tokenizer.encode(text).compactMap { $0 }
-    guard tokenizer.vocabulary.count <= 65_536 else {
-      throw SpecError(
-        "dataset.tokenizer",
-        "makes a vocabulary of \(tokenizer.vocabulary.count) tokens; there may be 65536 of them")
-    }
+    guard tokenizer.vocabulary.count <= Tokenizer.limit else { throw Tokenizer.tooLarge(tokenizer) }
     let tokenInfo = DatasetInfo(
       name: info.name, kind: .text, task: .classification, examples: info.examples,
       inputShape: [spec.context],
@@ -65,11 +81,33 @@ extension Dataset {
       tokenizer: tokenizer)
   }
 
-  /// How many predictions a model makes for one example: one for each token of running text.
-  var predictionsEach: Int { info.kind == .text ? inputShape.reduce(1, *) : 1 }
+  /// The same set with its tokens as what is predicted: those of the whole vocabulary, to which running text gets what
+  /// hides a token.
+  func predictingTokens() -> Dataset {
+    guard let known = tokenizer, info.kind == .text else { return self }
+    let vocabulary = known.vocabulary + (info.hasLabels ? [] : [SpecialToken.mask.rawValue])
+    let tokens = DatasetInfo(
+      name: info.name, kind: .text, task: .classification, examples: info.examples, inputShape: inputShape,
+      classes: vocabulary, source: info.source, license: info.license)
+    return Dataset(
+      info: tokens, pool: pool, text: text, documents: documents,
+      tokenizer: Tokenizer(known.kind, vocabulary: vocabulary))
+  }
+
+  /// Whether a model predicts something at each token of an example, rather than once for all of it.
+  var predictsTokens: Bool { info.kind == .text && !info.hasLabels }
+
+  /// How many predictions a model makes for one example.
+  var predictionsEach: Int { predictsTokens ? tokensEach : 1 }
+
+  /// How many tokens an example of text has; 1 of other sets.
+  private var tokensEach: Int { info.kind == .text ? inputShape.reduce(1, *) : 1 }
 
   /// Examples that are evaluated together: about four thousand tokens.
-  var evaluationBatch: Int { max(1, min(Programs.evaluationBatch, 4096 / predictionsEach)) }
+  var evaluationBatch: Int { max(1, min(Programs.evaluationBatch, 4096 / tokensEach)) }
+
+  /// How many different tokens a text has; nil for other sets.
+  var vocabularySize: Int? { info.kind == .text ? tokenizer?.vocabulary.count ?? outputs : nil }
 }
 
 extension Examples {

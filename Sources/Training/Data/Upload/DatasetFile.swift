@@ -52,6 +52,7 @@ enum DatasetFile {
     if let text = TextImport.text(in: bytes) {
       return .text(name: name, text, source: TextImport.source, license: "the uploader's")
     }
+    if let documents = try LabelledTextImport.open(file, name: name) { return documents }
     guard bytes.count >= 16, bytes.prefix(8).elementsEqual(magic) else { throw damaged() }
     let length = Int(clamping: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
     guard length <= bytes.count - 16, let json = try? JSON.parse(Array(bytes[16..<16 + length])),
@@ -93,7 +94,7 @@ extension DatasetHeader {
     guard let kind = json["kind"]?.stringValue.flatMap(DatasetKind.init(rawValue:)),
       let task = json["task"]?.stringValue.flatMap(DatasetTask.init(rawValue:)),
       let examples = json["examples"]?.intValue, examples >= 0,
-      let shape = json["input_shape"]?.arrayValue?.compactMap(\.intValue), !shape.isEmpty,
+      let shape = json["input_shape"]?.arrayValue?.compactMap(\.intValue), !shape.isEmpty || kind == .text,
       shape.allSatisfy({ $0 > 0 }),
       let classes = json["classes"]?.arrayValue?.compactMap(\.stringValue),
       let columns = json["columns"]?.arrayValue?.compactMap(\.stringValue),
@@ -108,6 +109,6 @@ extension DatasetHeader {
   func info(named name: String) -> DatasetInfo {
     DatasetInfo(
       name: name, kind: kind, task: task, examples: examples, inputShape: inputShape, classes: classes,
-      source: source, license: "the uploader's")
+      hasLabels: kind == .text, source: source, license: "the uploader's")
   }
 }

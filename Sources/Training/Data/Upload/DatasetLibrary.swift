@@ -14,7 +14,7 @@ public enum UploadFormat: String, Sendable, CaseIterable {
   case idx
   /// Two NumPy arrays: examples and labels.
   case npy
-  /// Running text in UTF-8: one file.
+  /// Running text in UTF-8, or where a label is named a table of texts with labels: one file.
   case text
 
   /// The files a data set of this format is made of, by their names in a form.
@@ -104,7 +104,10 @@ public final class DatasetLibrary: Sendable {
   {
     switch format {
     case .csv: return try TableImport.csv(files[0], to: target, options)
-    case .text: return try TextImport.text(files[0], to: target)
+    case .text:
+      return options.label == nil
+        ? try TextImport.text(files[0], to: target)
+        : try LabelledTextImport.csv(files[0], to: target, options)
     case .idx, .npy:
       var arrays: [ArrayFile] = []
       for (path, part) in zip(files, format.parts) {

@@ -28,6 +28,9 @@ enum TableImport {
   static func csv(_ path: String, to target: String, _ options: TableOptions) throws(ImportError)
     -> DatasetHeader
   {
+    if try LabelledTextImport.looksLikeText(path, options) {
+      return try LabelledTextImport.csv(path, to: target, options)
+    }
     let survey = try Survey(path, options)
     let header = try survey.header()
     var labels: [Int32] = []
@@ -58,6 +61,14 @@ enum TableImport {
     while try reader.next(&row) { try body(row) }
   }
 
+  /// Names of classes by their numbers where all are numbers, else by their bytes.
+  static func sortedClasses(_ names: [String]) -> [String] {
+    let isNumeric = names.allSatisfy { number(ArraySlice($0.utf8)) != nil }
+    return names.sorted { a, b in
+      isNumeric ? (Float(a) ?? 0) < (Float(b) ?? 0) : a.utf8.lexicographicallyPrecedes(b.utf8)
+    }
+  }
+
   static func isMissing(_ cell: ArraySlice<UInt8>) -> Bool { missingWords.contains(Array(trimmed(cell))) }
 
   /// A decimal number with nothing but blanks around it, as a 32-bit float; nil for anything else.
@@ -79,7 +90,7 @@ enum TableImport {
 
   private static func isDigit(_ byte: UInt8) -> Bool { byte >= 48 && byte <= 57 }
 
-  fileprivate static func trimmed(_ cell: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+  static func trimmed(_ cell: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     let blank: (UInt8) -> Bool = { $0 == 32 || $0 == 9 }
     guard let last = cell.lastIndex(where: { !blank($0) }) else { return [] }
     return cell[...last].drop(while: blank)
@@ -194,10 +205,7 @@ private struct Survey {
     guard task == .regression || labels.count >= 2 else {
       throw .damaged("column \"\(columns[label])\" has one class only: there is nothing to learn")
     }
-    let numeric = labelsAreNumbers
-    let classes = labels.keys.sorted { a, b in
-      numeric ? (Float(a) ?? 0) < (Float(b) ?? 0) : a.utf8.lexicographicallyPrecedes(b.utf8)
-    }
+    let classes = TableImport.sortedClasses(Array(labels.keys))
     return DatasetHeader(
       kind: .tabular, task: task, examples: rows, inputShape: [columns.count - 1],
       classes: task == .classification ? classes : [],

@@ -36,6 +36,8 @@ extension MethodTable where Method == any Augmentation {
     Row(Rotate.type) { fields throws(SpecError) in try Rotate(fields) },
     Row(Cutout.type) { fields throws(SpecError) in try Cutout(fields) },
     Row(GaussianNoise.type) { fields throws(SpecError) in try GaussianNoise(fields) },
+    Row(Mixup.type) { fields throws(SpecError) in try Mixup(fields) },
+    Row(CutMix.type) { fields throws(SpecError) in try CutMix(fields) },
     Row(WeightNoise.type) { fields throws(SpecError) in try WeightNoise(fields) },
   ])
 }

@@ -18,6 +18,9 @@ protocol Average: Sendable {
   /// Whether it makes an average, rather than keeping single models.
   var averages: Bool { get }
 
+  /// Whether running statistics are computed anew for the averaged parameters, as PyTorch's update_bn does.
+  var recomputesStatistics: Bool { get }
+
   /// The share of the newest parameters in the average, which `count` models are in; nil when they stay out.
   func share(_ place: RunPlace, count: Int) -> Double?
 
@@ -26,6 +29,8 @@ protocol Average: Sendable {
 }
 
 extension Average {
+  var recomputesStatistics: Bool { false }
+
   func share(_ place: RunPlace, count: Int) -> Double? { nil }
 
   func isSnapshot(_ place: RunPlace, _ schedule: ScheduleSpec) -> Bool { false }

@@ -22,6 +22,8 @@ struct StochasticAverage: Average {
 
   var averages: Bool { true }
 
+  var recomputesStatistics: Bool { true }
+
   func share(_ place: RunPlace, count: Int) -> Double? {
     let first = max(1, start < 1 ? Int((start * Double(place.totalSteps)).rounded(.up)) : Int(start))
     guard place.done >= first, (place.done - first) % (every ?? place.stepsPerEpoch) == 0 else { return nil }

@@ -7,7 +7,7 @@ struct LenetPreset: ModelPreset {
 
   var encoded: JSONObject { ["preset": .string(Self.type)] }
 
-  func layers(outputs: Int) -> [any Layer] {
+  func layers(outputs: Int, each isForTokens: Bool) -> [any Layer] {
     [
       Conv2dLayer(channels: 6, kernel: 5, padding: 2), ReluLayer(), PoolLayer(PoolLayer.maxType, kernel: 2),
       Conv2dLayer(channels: 16, kernel: 5, padding: 2), ReluLayer(), PoolLayer(PoolLayer.maxType, kernel: 2),
@@ -36,7 +36,7 @@ struct ResnetPreset: ModelPreset {
     ["preset": .string(Self.type), "blocks": JSON(blocks), "channels": JSON(channels)]
   }
 
-  func layers(outputs: Int) -> [any Layer] {
+  func layers(outputs: Int, each isForTokens: Bool) -> [any Layer] {
     var layers: [any Layer] = []
     for stage in 0..<3 {
       let width = channels << stage

@@ -19,7 +19,7 @@ struct MlpPreset: ModelPreset {
     ]
   }
 
-  func layers(outputs: Int) -> [any Layer] {
+  func layers(outputs: Int, each isForTokens: Bool) -> [any Layer] {
     let activation = ActivationLayer.named(self.activation) ?? ReluLayer()
     let body = hidden.flatMap { [LinearLayer(out: $0), activation] as [any Layer] }
     return body + [LinearLayer(out: outputs)]

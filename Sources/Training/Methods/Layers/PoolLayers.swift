@@ -41,14 +41,15 @@ struct PoolLayer: Layer {
   }
 }
 
-/// The mean of each channel: [channels, height, width] becomes [channels].
-/// PyTorch: AdaptiveAvgPool2d(1), then Flatten.
+/// The mean of each channel: [channels, height, width] becomes [channels]; of a sequence the mean over time, [time,
+/// features] becomes [features]. PyTorch: AdaptiveAvgPool2d(1), then Flatten; `mean(1)`.
 struct GlobalAveragePoolLayer: Layer {
   static let type = "global_avg_pool"
 
   var encoded: JSONObject { ["type": .string(Self.type)] }
 
   func resolve(input: [Int], _ place: LayerPlace) throws(SpecError) -> LayerShape {
+    if input.count == 2 { return LayerShape(output: [input[1]]) }
     try place.requireImages(input, Self.type)
     return LayerShape(output: [input[0]])
   }

@@ -8,22 +8,30 @@ struct ResidualLayer: Layer {
   static let type = "residual"
 
   let layers: [any Layer]
+  /// What each of them says of its training.
+  private let training: [LayerTraining]
 
   init(_ fields: FieldReader) throws(SpecError) {
     var layers: [any Layer] = []
+    var training: [LayerTraining] = []
     for layer in try fields.list("layers", count: 1...ModelSpec.maxLayers) {
+      training.append(try LayerTraining(layer))
       layers.append(try layer.method(.layers))
     }
-    self.layers = layers
+    (self.layers, self.training) = (layers, training)
   }
 
   /// A residual connection around the given layers.
   init(_ layers: [any Layer]) {
     self.layers = layers
+    training = layers.map { _ in .standard }
   }
 
   var encoded: JSONObject {
-    ["type": .string(Self.type), "layers": .array(layers.map { .object($0.encoded) })]
+    [
+      "type": .string(Self.type),
+      "layers": .array(zip(layers, training).map { .object($1.encoded(with: $0.encoded)) }),
+    ]
   }
 
   func resolve(input: [Int], _ place: LayerPlace) throws(SpecError) -> LayerShape {
@@ -36,7 +44,11 @@ struct ResidualLayer: Layer {
     var parameters: [ParameterSpec] = []
     for (index, layer) in layers.enumerated() {
       let resolved = try layer.resolve(input: shape, place.inner(index))
-      parameters += resolved.parameters
+      parameters += resolved.parameters.map { parameter in
+        var parameter = parameter
+        parameter.training.append(training[index])
+        return parameter
+      }
       shape = resolved.output
     }
     guard shape == input else {

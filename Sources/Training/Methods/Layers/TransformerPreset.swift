@@ -1,7 +1,8 @@
 import JSON
 
 /// A transformer over tokens: embedding, learned positions, pre-norm blocks, a last layer norm and a linear head over
-/// the vocabulary with weights of its own. `transformer_lm` looks back only, `transformer_encoder` both ways.
+/// the vocabulary with weights of its own; where a whole text gets one label, the mean over its tokens and a head over the
+/// labels. `transformer_lm` looks back only, `transformer_encoder` both ways.
 /// References: Radford et al. 2019; Devlin et al. 2019.
 struct TransformerPreset: ModelPreset {
   let type: String
@@ -31,10 +32,11 @@ struct TransformerPreset: ModelPreset {
     ]
   }
 
-  func layers(outputs: Int) -> [any Layer] {
+  func layers(outputs: Int, each isForTokens: Bool) -> [any Layer] {
     let block = TransformerBlockLayer(
       heads: heads, causal: type == Self.causal, mlpRatio: mlpRatio, dropout: dropout)
     return [EmbeddingLayer(dim: dim), PositionalLayer()]
-      + [any Layer](repeating: block, count: layers) + [LayerNormLayer(), LinearLayer(out: outputs)]
+      + [any Layer](repeating: block, count: layers) + [LayerNormLayer()]
+      + (isForTokens ? [] : [GlobalAveragePoolLayer()]) + [LinearLayer(out: outputs)]
   }
 }

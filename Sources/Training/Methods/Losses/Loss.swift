@@ -10,6 +10,9 @@ protocol Loss: Sendable {
   /// The task this loss is for.
   var task: DatasetTask { get }
 
+  /// How much each class counts; nil where all count the same.
+  var classWeights: [Double]? { get }
+
   /// How many numbers a model gives for one example, or for one token of running text.
   func outputs(_ dataset: Dataset) -> Int
 
@@ -18,6 +21,8 @@ protocol Loss: Sendable {
 }
 
 extension Loss {
+  var classWeights: [Double]? { nil }
+
   func outputs(_ dataset: Dataset) -> Int { dataset.outputs }
 }
 
@@ -28,6 +33,7 @@ extension MethodTable where Method == any Loss {
     Row(MeanSquaredLoss.type) { _ in MeanSquaredLoss() },
     Row(BinaryCrossEntropyLoss.type) { _ in BinaryCrossEntropyLoss() },
     Row(MeanAbsoluteLoss.type) { _ in MeanAbsoluteLoss() },
+    Row(MaskedLanguageLoss.type) { fields throws(SpecError) in try MaskedLanguageLoss(fields) },
     Row(HuberLoss.type) { fields throws(SpecError) in try HuberLoss(fields) },
   ])
 }

@@ -1,0 +1,87 @@
+"""What recorded curves and augmentations add to a step of the Fashion-MNIST CNN, as parts of the processor time of a
+step without them. Runs are interleaved, and the least of several counts.
+
+    python course.py [--binary PATH] [--steps N] [--rounds N]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+PLAIN = {
+    "dataset": {"name": "fashion-mnist", "validation": 0, "test": 0},
+    "seed": 1,
+    "model": {
+        "layers": [
+            {"type": "conv2d", "channels": 16, "kernel": 3, "padding": 1}, {"type": "batch_norm"}, {"type": "relu"},
+            {"type": "max_pool2d", "kernel": 2},
+            {"type": "conv2d", "channels": 32, "kernel": 3, "padding": 1}, {"type": "batch_norm"}, {"type": "relu"},
+            {"type": "max_pool2d", "kernel": 2}, {"type": "flatten"}, {"type": "linear", "out": 128}, {"type": "relu"},
+            {"type": "linear", "out": 10},
+        ]
+    },
+    "optimizer": {"type": "adamw", "lr": 0.001},
+    "checkpoint": {"every_steps": 0},
+}
+
+# What is changed, and how much of a step it may cost.
+CASES = {
+    "curves at every step": ({}, 0.05, True),
+    "random_shift": ([{"type": "random_shift", "pixels": 2}], 0.10, False),
+    "random_crop, horizontal_flip": ([{"type": "random_crop", "padding": 2}, {"type": "horizontal_flip"}], 0.10, False),
+    "rotate": ([{"type": "rotate", "degrees": 10}], 0.10, False),
+    "cutout": ([{"type": "cutout", "size": 8}], 0.10, False),
+    "gaussian_noise": ([{"type": "gaussian_noise", "std": 0.1}], 0.10, False),
+    "weight_noise": ([{"type": "weight_noise", "std": 0.01}], 0.10, False),
+    "mixup": ([{"type": "mixup", "alpha": 0.2}], 0.10, False),
+    "cutmix": ([{"type": "cutmix", "alpha": 1}], 0.10, False),
+}
+
+
+def seconds(binary, spec, folder):
+    """Processor time of a whole run."""
+    path = folder / "spec.json"
+    path.write_text(json.dumps(spec))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [binary, "train", path, "--data", folder / "data", "--threads", "1"],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", default=os.environ.get("CAIRN_BINARY", ROOT / ".build" / "release" / "cairn"))
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+
+    def spec(steps, augment=None, curves=False):
+        train = {"steps": steps, "batch_size": 64, "log_every": 1 if curves else 1_000_000}
+        return {**PLAIN, "augment": augment or [], "train": train}
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        base = min(seconds(options.binary, spec(1), folder) for _ in range(3))
+        plain, found = [], {case: [] for case in CASES}
+        for _ in range(options.rounds):
+            plain.append(seconds(options.binary, spec(options.steps), folder))
+            for case, (augment, _, curves) in CASES.items():
+                found[case].append(seconds(options.binary, spec(options.steps, augment, curves), folder))
+    step = min(plain) - base
+    print(f"step without either: {1000 * step / options.steps:.3f} ms of one processor")
+    for case, (_, limit, _) in CASES.items():
+        cost = (min(found[case]) - base) / step - 1
+        print(f"{case:32} {100 * cost:+6.1f} %   goal: below {100 * limit:.0f} %")
+
+
+if __name__ == "__main__":
+    main()
