@@ -72,7 +72,7 @@ private struct PlainOrder {
 }
 
 private struct SearchGenerator {
-  var random: SplitMix
+  var random: SearchRandom
   let metricKeys = ["acc", "val/loss", "손실", "none"]
   let textKeys = ["lr", "opt name", "a.b", "absent"]
   let texts = ["0.1", "Adam", "adam", "ADAM", "it's", "", "zoë", "a%b", "a_b", "axb"]
@@ -224,7 +224,7 @@ private struct SearchGenerator {
   }
 }
 
-private struct SplitMix: RandomNumberGenerator {
+private struct SearchRandom: RandomNumberGenerator {
   var state: UInt64
   mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
@@ -238,7 +238,7 @@ private struct SplitMix: RandomNumberGenerator {
 @Suite struct SearchPropertyTests {
   @Test(arguments: [1, 2, 3, 4] as [UInt64])
   func searchIsTheNaiveEvaluation(seed: UInt64) throws {
-    var generator = SearchGenerator(random: SplitMix(state: seed))
+    var generator = SearchGenerator(random: SearchRandom(state: seed))
     let folder = try TemporaryFolder()
     let store = try folder.open()
     let other = try store.createExperiment(name: "other", time: 1)
@@ -268,15 +268,15 @@ private struct SplitMix: RandomNumberGenerator {
         let order = generator.order()
         if !orders.contains(where: { $0.field == order.field }) { orders.append(order) }
       }
-      var query = RunQuery(experiments: generator.pick([[0], [other], [0, other], nil]))
-      query.lifecycle = generator.pick([.active, .deleted, nil])
+      var query = RunQuery(experiments: generator.pick([[0], [other], [0, other], nil] as [[Int64]?]))
+      query.lifecycle = generator.pick([Lifecycle.active, Lifecycle.deleted, nil] as [Lifecycle?])
       query.filter = clauses.map(\.text).joined(separator: " AND ")
       query.orderBy = orders.map(\.text)
       query.offset = Int(generator.random.next() % 4)
       query.limit = 1 + Int(generator.random.next() % 40)
       let scope = query.experiments
       let wanted = runs.filter { run in
-        (scope == nil || scope?.contains(run.experiment == 0 ? 0 : other) == true)
+        (scope == nil || scope?.contains(run.experiment == 0 ? Int64(0) : other) == true)
           && (query.lifecycle == nil || (query.lifecycle == .deleted) == run.isDeleted)
           && clauses.allSatisfy { $0.holds(run) }
       }
