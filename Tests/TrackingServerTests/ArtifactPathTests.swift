@@ -1,4 +1,5 @@
 import HTTP
+import Storage
 import Testing
 
 @testable import TrackingServer
@@ -36,9 +37,9 @@ import Testing
       "mlflow-artifacts://host:5000/a": "a", "mlflow-artifacts:///a/": "a",
       "http://h:1/api/2.0/mlflow-artifacts/artifacts/a/b": "a/b",
     ]
-    for (uri, folder) in folders { #expect(ArtifactPaths.folder(ofURI: uri) == folder, "\(uri)") }
+    for (uri, folder) in folders { #expect(ArtifactLocation.folder(ofURI: uri) == folder, "\(uri)") }
     for uri in ["s3://bucket/a", "/tmp/a", "file:///tmp", "http://h/a", "mlflow-artifacts:/a/../b", ""] {
-      #expect(ArtifactPaths.folder(ofURI: uri) == nil, "\(uri)")
+      #expect(ArtifactLocation.folder(ofURI: uri) == nil, "\(uri)")
     }
     #expect(appended("r/artifacts", to: "s3://b/p?x=1") == "s3://b/p/r/artifacts?x=1")
     #expect(appended("r", to: "mlflow-artifacts:/a/") == "mlflow-artifacts:/a/r")

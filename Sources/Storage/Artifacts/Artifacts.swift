@@ -29,19 +29,6 @@ public struct ArtifactEntry: Sendable, Equatable {
   }
 }
 
-extension RunRecord {
-  /// The folder of the run's artifacts in this store; nil when its experiment keeps them somewhere else.
-  public var artifactFolder: String? {
-    let scheme = "mlflow-artifacts:/"
-    let location = artifactLocation ?? "\(scheme)\(experimentID)"
-    // With two slashes a host follows, which need not be this one.
-    guard location.hasPrefix(scheme), !location.hasPrefix(scheme + "/") else { return nil }
-    let parts = location.dropFirst(scheme.count).prefix { $0 != "?" && $0 != "#" }.split(separator: "/")
-    guard !parts.contains("..") else { return nil }
-    return (parts.map(String.init) + [uid, "artifacts"]).joined(separator: "/")
-  }
-}
-
 extension Store {
   var artifactFiles: ArtifactFiles { ArtifactFiles(folder: folder.artifacts, isDurable: isDurable) }
 

@@ -131,7 +131,7 @@ private struct RunCompiler {
       try SearchSQL.check(comparator, in: SearchSQL.textual)
       return pair(table, clause.key, comparator, clause.value)
     case .attribute: return try attribute(clause, comparator)
-    case .dataset: return try dataset(clause, comparator)
+    case .dataset: return try Self.dataset(clause, comparator)
     }
   }
 
@@ -191,8 +191,8 @@ private struct RunCompiler {
     return SearchSQL.comparison(column, comparator, clause.value)
   }
 
-  private func dataset(_ clause: FilterClause, _ comparator: String) throws -> SQLPiece {
-    guard Self.datasetKeys.contains(clause.key) else {
+  private static func dataset(_ clause: FilterClause, _ comparator: String) throws(FilterError) -> SQLPiece {
+    guard datasetKeys.contains(clause.key) else {
       throw FilterError(
         "Invalid dataset key '\(clause.key)' specified. Valid keys are '{'context', 'digest', 'name'}'")
     }
@@ -200,8 +200,7 @@ private struct RunCompiler {
       throw FilterError("Expected a quoted string value for dataset attributes.")
     }
     try SearchSQL.check(comparator, in: SearchSQL.textual.union(["IN", "NOT IN"]))
-    let isKept = try connection.integer("SELECT 1 FROM sqlite_schema WHERE name = 'run_dataset'") != nil
-    return isKept ? Self.datasetCondition(clause.key, comparator, clause.value) : SQLPiece("0")
+    return datasetCondition(clause.key, comparator, clause.value)
   }
 
   // MARK: Orders

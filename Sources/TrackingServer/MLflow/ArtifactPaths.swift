@@ -61,36 +61,4 @@ enum ArtifactPaths {
     }
     return String(decoding: result, as: UTF8.self)
   }
-
-  /// The folder of this server that an artifact URI means; nil when the artifacts are somewhere else.
-  ///
-  /// `mlflow-artifacts:/A/B` and `mlflow-artifacts://host/A/B` are `A/B`, and so is the proxy's own address.
-  static func folder(ofURI uri: String) -> String? {
-    let plain = uri.prefix { $0 != "?" && $0 != "#" }
-    let scheme = plain.prefix { $0 != ":" }
-    var rest = plain.dropFirst(scheme.count + 1)
-    switch scheme.lowercased() {
-    case "mlflow-artifacts":
-      if rest.hasPrefix("//") { rest = rest.dropFirst(2).drop { $0 != "/" } }
-    case "http", "https":
-      let marker = "/mlflow-artifacts/artifacts/"
-      guard let start = rest.range(of: marker) else { return nil }
-      rest = rest[start.upperBound...]
-    default: return nil
-    }
-    let parts = rest.split(separator: "/")
-    return parts.contains("..") ? nil : parts.joined(separator: "/")
-  }
-}
-
-extension Substring {
-  /// The first place of `text`.
-  fileprivate func range(of text: String) -> Range<Index>? {
-    var start = startIndex
-    while start < endIndex {
-      if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
-      start = index(after: start)
-    }
-    return nil
-  }
 }

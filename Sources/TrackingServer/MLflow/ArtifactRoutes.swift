@@ -55,15 +55,15 @@ private func runArtifactRoutes(_ context: Context) -> [MLflowRoute] {
     MLflowRoute(.get, "mlflow/artifacts/list", .read) { call in
       let run = try artifactRun(try call.fields.runID(orUUID: true), context)
       let path = try ArtifactPaths.checked(try call.fields.string("path") ?? "")
-      let root = try servedFolder(of: artifactURI(run))
-      return filesJSON(try tree.list(joined(root, path)), below: path, root: artifactURI(run))
+      let root = try servedFolder(of: run.artifactURI)
+      return filesJSON(try tree.list(joined(root, path)), below: path, root: run.artifactURI)
     },
     MLflowRoute(raw: .get, "get-artifact", .read, versions: [""], prefixes: [""]) { request in
       guard let path = request.query.first("path") else { throw HTTPFailure.missing("path") }
       let checked = try ArtifactPaths.checked(path)
       let uid = request.query.first("run_id") ?? request.query.first("run_uuid") ?? ""
       let run = try artifactRun(uid, context)
-      return try download(joined(try servedFolder(of: artifactURI(run)), checked), tree, request)
+      return try download(joined(try servedFolder(of: run.artifactURI), checked), tree, request)
     },
     MLflowRoute(.post, "mlflow/artifacts/presigned-upload-url", .write) { call in
       try refusePresigned(call.fields, "upload")
@@ -84,7 +84,7 @@ private func runArtifactRoutes(_ context: Context) -> [MLflowRoute] {
       let writer = try context.store.beginArtifact()
       try writer.takeAll(of: request.body)
       guard writer.count > 0 else { throw HTTPFailure.invalidParameter("Request must specify data.") }
-      try writer.finish(path: joined(try servedFolder(of: artifactURI(run)), checked), time: now())
+      try writer.finish(path: joined(try servedFolder(of: run.artifactURI), checked), time: now())
       return HTTPResponse(status: 200)
     },
   ]
@@ -135,7 +135,7 @@ func joined(_ folder: String, _ path: String) -> String {
 
 /// The folder of this server behind an artifact URI; throws MLflow's 400 for artifacts that are somewhere else.
 func servedFolder(of uri: String) throws -> String {
-  guard let folder = ArtifactPaths.folder(ofURI: uri) else {
+  guard let folder = ArtifactLocation.folder(ofURI: uri) else {
     throw HTTPFailure.invalidParameter("The artifacts at '\(uri)' are not kept by this server")
   }
   return folder

@@ -100,7 +100,7 @@ struct ArtifactTree: Sendable {
     for index in parts.indices.dropFirst() where parts[index] == "artifacts" {
       let uid = parts[index - 1]
       guard let run = try store.read({ try $0.run(uid, withMetrics: false) }) else { continue }
-      guard ArtifactPaths.folder(ofURI: artifactURI(run)) == parts[...index].joined(separator: "/") else {
+      guard ArtifactLocation.folder(ofURI: run.artifactURI) == parts[...index].joined(separator: "/") else {
         continue
       }
       return (uid, parts[(index + 1)...].joined(separator: "/"))

@@ -113,24 +113,13 @@ func pairs(_ fields: MLflowFields, _ name: String, requiringKeys: Bool = false) 
 func experimentJSON(_ experiment: ExperimentRecord) -> JSON {
   var object: JSONObject = [
     "experiment_id": .string(String(experiment.id)), "name": .string(experiment.name),
-    "artifact_location": .string(artifactLocation(experiment.artifactLocation, experiment.id)),
+    "artifact_location": .string(
+      ArtifactLocation.ofExperiment(experiment.id, chosen: experiment.artifactLocation)),
     "lifecycle_stage": .string(experiment.lifecycle.rawValue),
     "last_update_time": JSON(experiment.updatedAt), "creation_time": JSON(experiment.createdAt),
   ]
   object.set("tags", pairsJSON(experiment.tags))
   return .object(object)
-}
-
-/// Where an experiment's artifacts are: as it was made, or in this server's own folder.
-func artifactLocation(_ location: String?, _ experiment: Int64) -> String {
-  location ?? "mlflow-artifacts:/\(experiment)"
-}
-
-/// A location with a path behind it; a query stays at the end.
-func appended(_ path: String, to location: String) -> String {
-  let end = location.firstIndex { $0 == "?" || $0 == "#" } ?? location.endIndex
-  let base = location[..<end]
-  return (base.hasSuffix("/") ? base.dropLast() : base) + "/" + path + location[end...]
 }
 
 private func setDeleted(_ deleted: Bool, _ fields: MLflowFields, _ store: Store) throws -> JSON {

@@ -118,7 +118,8 @@ private func newModel(_ fields: MLflowFields, _ store: Store) throws -> NewLogge
   let uid = "m-" + newRunID()
   return NewLoggedModel(
     uid: uid, experimentID: number, name: name.isEmpty ? randomRunName() : name,
-    artifactURI: appended("models/\(uid)/artifacts", to: artifactLocation(found.artifactLocation, number)),
+    artifactURI: ArtifactLocation.appending(
+      "models/\(uid)/artifacts", to: ArtifactLocation.ofExperiment(number, chosen: found.artifactLocation)),
     modelType: type, sourceRunID: run, params: params, tags: tags)
 }
 

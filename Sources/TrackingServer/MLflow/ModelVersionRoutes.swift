@@ -212,10 +212,10 @@ private func checkSource(_ source: String, _ lineage: inout Lineage, _ store: St
   if scheme == "runs" {
     let run = source.dropFirst(5).drop { $0 == "/" }.prefix { $0 != "/" }
     guard lineage.model.isEmpty, !lineage.run.isEmpty, run == lineage.run else { throw unfit(source, owner) }
-  } else if scheme == "mlflow-artifacts" || ArtifactPaths.folder(ofURI: source) != nil {
+  } else if scheme == "mlflow-artifacts" || ArtifactLocation.folder(ofURI: source) != nil {
     var root = model?.artifactURI
     if lineage.model.isEmpty, !lineage.run.isEmpty {
-      root = try store.read { [id = lineage.run] in try $0.run(id, withMetrics: false) }.map(artifactURI)
+      root = try store.read { [id = lineage.run] in try $0.run(id, withMetrics: false) }?.artifactURI
     }
     guard let root, isWithin(source, root) else { throw unfit(source, owner) }
   }
@@ -303,5 +303,5 @@ private func resolvedSource(_ location: String, _ store: Store) throws -> String
   guard let id = parts.first, let run = try store.read({ try $0.run(id, withMetrics: false) }) else {
     throw HTTPFailure.mlflow(.resourceDoesNotExist, "The run of '\(location)' does not exist")
   }
-  return parts.count > 1 ? appended(parts[1], to: artifactURI(run)) : artifactURI(run)
+  return parts.count > 1 ? ArtifactLocation.appending(parts[1], to: run.artifactURI) : run.artifactURI
 }

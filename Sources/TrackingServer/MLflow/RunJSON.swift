@@ -26,14 +26,9 @@ func runInfoJSON(_ run: RunRecord) -> JSON {
     "status": .string(run.status.rawValue), "start_time": JSON(run.startTime ?? 0),
   ]
   object.set("end_time", run.endTime)
-  object["artifact_uri"] = .string(artifactURI(run))
+  object["artifact_uri"] = .string(run.artifactURI)
   object["lifecycle_stage"] = .string(run.lifecycle.rawValue)
   return .object(object)
-}
-
-/// The root of a run's artifacts.
-func artifactURI(_ run: RunRecord) -> String {
-  appended("\(run.uid)/artifacts", to: artifactLocation(run.artifactLocation, run.experimentID))
 }
 
 /// A run as MLflow shows it; `inputs` and `outputs` are objects, empty when there is nothing in them.
