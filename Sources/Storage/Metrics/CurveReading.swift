@@ -133,7 +133,7 @@ extension Connection {
   }
 
   /// True when all of some normalized points come after the chunks of the series.
-  private func isTail(_ later: PointColumns, of series: SeriesID) throws -> Bool {
+  func isTail(_ later: PointColumns, of series: SeriesID) throws -> Bool {
     guard later.count > 0, let state = try seriesState(series) else { return true }
     return state.lastPlace < later.place(0)
   }

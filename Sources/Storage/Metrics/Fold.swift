@@ -60,18 +60,17 @@ extension Connection {
     if slice.isComplete {
       memory.unfolded[run] = nil
       memory.mayShrink = true
-    } else if var waiting = memory.unfolded[run] {
-      waiting.points = max(0, waiting.points - slice.points)
-      memory.unfolded[run] = waiting
+    } else {
+      memory.unfolded[run]?.points -= slice.points
     }
   }
 
   /// What waits in the file: the writer's list at the start.
-  func unfoldedRuns() throws -> [Int64: UnfoldedRun] {
+  func unfoldedRuns() throws -> UnfoldedRuns {
     let now = monotonicNanoseconds()
-    var runs: [Int64: UnfoldedRun] = [:]
+    var runs = UnfoldedRuns()
     try each("SELECT run_id, sum(points) FROM segment GROUP BY run_id") { row in
-      runs[row.integer(0)] = UnfoldedRun(points: Int(row.integer(1)), since: now, latest: now)
+      runs.add(Int(row.integer(1)), run: row.integer(0), now: now)
     }
     return runs
   }
@@ -115,11 +114,12 @@ extension Connection {
       try execute(
         """
         INSERT INTO chunk(run_id, key_id, first_step, first_time, last_step, count, numbers, sum_bits, min_bits,
-          max_bits, data_id) VALUES (?,?,?,?,?,?,?,?,?,?,?)
+          max_bits, data_id, last_time, in_order) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
         """, .integer(series.run), .integer(series.key), .integer(header.place.step),
         .integer(header.place.timestamp), .integer(header.lastStep), .integer(Int64(header.count)),
         .integer(Int64(header.sums.numbers)), .bits(header.sums.sum), .bits(header.sums.low),
-        .bits(header.sums.high), .integer(lastInsertedID))
+        .bits(header.sums.high), .integer(lastInsertedID), .integer(points.timestamps[end - 1]),
+        .integer(points.isInHistoryOrder(start..<end) ? 1 : 0))
       start = end
     }
   }

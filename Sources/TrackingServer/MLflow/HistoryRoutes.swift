@@ -13,21 +13,21 @@ func historyRoutes(_ context: Context) -> [MLflowRoute] {
       let limit = try fields.integer("max_results")
       if let limit, limit <= 0 { throw notPositive(limit) }
       let start = try PageToken.offset(try fields.string("page_token"))
-      let curve = try store.read { try $0.history(run: run, key: key) }
-      let count = curve.steps.count
-      let from = min(start, count)
-      let end = min(count, limit.map { from + Int(clamping: min($0, Int64(count))) } ?? count)
-      var writer = JSONWriter(reserving: 64 + (end - from) * 80)
+      let page = try store.read { db in
+        try db.history(run: run, key: key, offset: start, limit: limit.map { Int(clamping: $0) })
+      }
+      let count = page.points.steps.count
+      var writer = JSONWriter(reserving: 64 + count * 80)
       writer.beginObject()
-      if end > from {
+      if count > 0 {
         writer.key("metrics")
         writer.beginArray()
-        write(curve, from..<end, run: nil, to: &writer)
+        write(page.points, 0..<count, run: nil, to: &writer)
         writer.endArray()
       }
-      if end < count {
+      if page.hasMore {
         writer.key("next_page_token")
-        writer.value(PageToken.token(end))
+        writer.value(PageToken.token(start + count))
       }
       writer.endObject()
       return .json(writer.bytes)
@@ -69,9 +69,9 @@ private func bulkHistory(_ query: HTTPQuery, _ store: Store) throws -> HTTPRespo
   writer.key("metrics")
   writer.beginArray()
   for run in Set(runs).sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) where left > 0 {
-    let curve = try store.read { try $0.history(run: run, key: key) }
-    let count = min(left, curve.steps.count)
-    write(curve, 0..<count, run: run, to: &writer)
+    let page = try store.read { [left] in try $0.history(run: run, key: key, limit: left) }
+    let count = page.points.steps.count
+    write(page.points, 0..<count, run: run, to: &writer)
     left -= count
   }
   writer.endArray()
