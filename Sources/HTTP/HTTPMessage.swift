@@ -48,7 +48,15 @@ public struct HTTPResponse: Sendable {
     case stream(length: Int?, @Sendable (HTTPBodyWriter) throws -> Void)
     /// Server-sent events (WHATWG HTML section 9.2): no worker is held while the stream is open.
     case events(HTTPEventStream)
+    /// The answer itself comes later, from another thread, and no worker waits for it: what is called now must call
+    /// its argument once, with an answer in memory or a failure. Status and fields beside this body do not count.
+    case later(Later)
   }
+
+  /// Begins something and gives the answer when it is done.
+  public typealias Later =
+    @Sendable (@escaping @Sendable (Result<HTTPResponse, any Error>) -> Void) throws ->
+    Void
 
   /// The status code, 200 to 599.
   public var status: Int
@@ -81,6 +89,11 @@ public struct HTTPResponse: Sendable {
       headers: [
         "Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
       ], body: .events(stream))
+  }
+
+  /// An answer that comes from another thread; see `Body.later`.
+  public static func later(_ begin: @escaping Later) -> HTTPResponse {
+    HTTPResponse(status: 200, body: .later(begin))
   }
 
   /// 204 without a body.

@@ -48,6 +48,10 @@ struct Responder: Sendable {
   func run(_ job: Job, pipe: () -> ResponsePipe, deliver: @escaping @Sendable (Answer) -> Void) {
     let begin = Clock.now
     let response = respond(job)
+    if case .later(let start) = response.body {
+      answerLater(job, start, begin: begin, deliver: deliver)
+      return
+    }
     let seconds = Double(Clock.now - begin) / 1e9
     let isStream = if case .stream = response.body { job.request.method != .head } else { false }
     let pipe = isStream ? pipe() : nil
@@ -73,6 +77,21 @@ struct Responder: Sendable {
       }
       pipe.finish(broken: true)
     }
+  }
+
+  /// Starts what an answer waits for; it is encoded on the thread that brings it.
+  private func answerLater(
+    _ job: Job, _ start: HTTPResponse.Later, begin: UInt64, deliver: @escaping @Sendable (Answer) -> Void
+  ) {
+    let (path, method, minor) = (job.request.path, job.request.method, job.minor)
+    let finish: @Sendable (Result<HTTPResponse, any Error>) -> Void = { result in
+      let response: HTTPResponse
+      do { response = try result.get() } catch { response = render(failure(error, path: path)) }
+      var answer = encode(response, method: method, minor: minor, pipe: nil)
+      answer.handlerSeconds = Double(Clock.now - begin) / 1e9
+      deliver(answer)
+    }
+    do { try start(finish) } catch { finish(.failure(error)) }
   }
 
   /// The answer for a failure that no handler saw.
@@ -181,6 +200,9 @@ struct Responder: Sendable {
     case .stream(let length, _):
       if let length { announce(length) } else { chunk() }
       if sendsBody, let pipe { answer.rest = .pipe(pipe, chunked: length == nil && minor > 0) }
+    case .later:
+      // Nothing is left to wait for: an answer that is itself to come later has no body.
+      announce(0)
     case .events(let stream):
       chunk()
       answer.rest = .events(stream, chunked: minor > 0)

@@ -107,6 +107,15 @@ public final class Store: Sendable {
     try writer.submit(cost: cost, job)
   }
 
+  /// Queues `job` as `write` does and returns at once; `done` gets its error, or nil when its transaction is on the
+  /// disk, on the writer thread, which it must not hold up. Throws `.busy` when too much waits.
+  public func writeLater(
+    cost: Int = 0, _ job: @escaping @Sendable (Connection) throws -> Void,
+    done: @escaping @Sendable ((any Error)?) -> Void
+  ) throws {
+    try writer.submit(cost: cost, job, done: done)
+  }
+
   /// Runs `body` on a read-only connection: one snapshot, which holds all that was acknowledged before.
   ///
   /// There are four of them, and an open snapshot holds the log: `body` must not wait for a client, nor read again

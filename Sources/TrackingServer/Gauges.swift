@@ -31,6 +31,9 @@ final class Gauges: Sendable {
     add("store_commits_total", "counter", "Transactions since the start.", [("", Double(stored.commits))])
     add("store_writes_total", "counter", "Writes since the start.", [("", Double(stored.writes))])
     add("store_log_bytes", "gauge", "Size of the write-ahead log.", [("", Double(stored.walBytes))])
+    add(
+      "store_unfolded_points", "gauge", "Points that wait to be put in order.",
+      [("", Double(stored.unfoldedPoints))])
     if let http = server.withLock({ $0 })?.gauges {
       add("http_connections", "gauge", "Open connections.", [("", Double(http.openConnections))])
       add(

@@ -82,7 +82,7 @@ extension Store {
   /// Folds everything now.
   func foldAll(budget: Int = 1000) throws {
     try write { connection in
-      for run in try connection.unfoldedRuns().keys {
+      for run in try connection.unfoldedRuns().runs.keys {
         while true {
           let slice = try connection.foldSegments(run: run, budget: budget)
           connection.noteFolded(run: run, slice)

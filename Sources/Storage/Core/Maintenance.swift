@@ -11,6 +11,42 @@ struct UnfoldedRun {
   var latest: UInt64
 }
 
+/// All of those runs. There may be ten thousand, and every commit asks: so the sums are kept.
+struct UnfoldedRuns {
+  private(set) var runs: [Int64: UnfoldedRun] = [:]
+  /// Points of all runs.
+  private(set) var points = 0
+  /// Runs with so many points that they are folded without waiting for a quiet time.
+  private(set) var large: Set<Int64> = []
+  private var threshold = Int.max
+
+  subscript(run: Int64) -> UnfoldedRun? {
+    get { runs[run] }
+    set {
+      points += (newValue?.points ?? 0) - (runs[run]?.points ?? 0)
+      runs[run] = newValue
+      if newValue?.points ?? -1 >= threshold {
+        large.insert(run)
+      } else {
+        large.remove(run)
+      }
+    }
+  }
+
+  /// Chooses how many points make a run large.
+  mutating func setThreshold(_ points: Int) {
+    threshold = points
+    large = Set(runs.filter { $0.value.points >= points }.keys)
+  }
+
+  mutating func add(_ count: Int, run: Int64, now: UInt64) {
+    var waiting = runs[run] ?? UnfoldedRun(points: 0, since: now, latest: now)
+    waiting.points += count
+    waiting.latest = now
+    self[run] = waiting
+  }
+}
+
 /// The writer's housekeeping; used by its thread alone.
 struct Maintenance {
   /// When to act. Folding rewrites the open chunk of every series of the run, so it waits for enough points.
@@ -33,6 +69,9 @@ struct Maintenance {
   private var foldBudget = 16_384
   /// After a failure (a full disk, a damaged segment) nothing is tried before this time.
   private var restUntil: UInt64 = 0
+  /// Runs that are to be folded because of their age; and the time before which no other comes to be of that age.
+  private var aged: [Int64] = []
+  private var nextAging = UInt64.max
 
   init(limits: Limits = Limits()) { self.limits = limits }
 
@@ -83,22 +122,33 @@ struct Maintenance {
     var waits: [UInt64] = []
     if connection.memory.mayShrink { waits.append(limits.shrinkQuiet - quiet) }
     if connection.walPages > 0 { waits.append(limits.checkpointQuiet - quiet) }
-    for run in connection.memory.unfolded.values {
-      let due = min(run.since + limits.foldAge, run.latest + limits.foldQuiet)
-      waits.append(due > now ? due - now : 0)
-    }
+    if !connection.memory.unfolded.runs.isEmpty { waits.append(nextAging > now ? nextAging - now : 0) }
     return waits.min().map { $0 + 1_000_000 }
   }
 
   /// The run whose segments are to be folded now.
-  private func foldable(_ runs: [Int64: UnfoldedRun], now: UInt64, pressed: Bool) -> Int64? {
-    let due = runs.filter { _, run in
-      if run.points >= limits.foldPressure { return true }
-      if pressed { return false }
-      return run.points >= limits.foldPoints || now >= run.since + limits.foldAge
-        || now >= run.latest + limits.foldQuiet
+  private mutating func foldable(_ unfolded: UnfoldedRuns, now: UInt64, pressed: Bool) -> Int64? {
+    func points(_ run: Int64) -> Int { unfolded[run]?.points ?? 0 }
+    if let largest = unfolded.large.max(by: { points($0) < points($1) }),
+      !pressed || points(largest) >= limits.foldPressure
+    {
+      return largest
     }
-    return due.max { $0.value.points < $1.value.points }?.key
+    if pressed || unfolded.runs.isEmpty { return nil }
+    let shortest = min(limits.foldAge, limits.foldQuiet)
+    // No run that is new since the last look can be due before this.
+    if nextAging == .max { nextAging = now + shortest }
+    if aged.isEmpty, now >= nextAging {
+      nextAging = now + shortest
+      for (number, run) in unfolded.runs {
+        let due = min(run.since + limits.foldAge, run.latest + limits.foldQuiet)
+        if due <= now { aged.append(number) } else { nextAging = min(nextAging, due) }
+      }
+    }
+    while let run = aged.popLast() {
+      if unfolded[run] != nil { return run }
+    }
+    return nil
   }
 
   private mutating func fold(_ connection: Connection, run: Int64) throws {

@@ -18,7 +18,7 @@ struct WriterMemory {
   /// The same of runs that are known to be active.
   var activeRunIDs: [String: Int64] = [:]
   /// Segments that wait to be folded, by run.
-  var unfolded: [Int64: UnfoldedRun] = [:]
+  var unfolded = UnfoldedRuns()
   /// There are deleted checkpoints whose bytes are still stored.
   var hasDoomedCheckpoints = true
   /// Pages were freed since the file was last made smaller.
@@ -38,38 +38,49 @@ final class Writer: @unchecked Sendable {
   private final class Job: @unchecked Sendable {
     let cost: Int
     let body: (Connection) throws -> Void
-    let done = Semaphore()
+    /// Called once on the writer thread, after the commit.
+    let done: ((any Error)?) -> Void
     var failure: (any Error)?
 
-    init(cost: Int, body: @escaping (Connection) throws -> Void) {
+    init(cost: Int, body: @escaping (Connection) throws -> Void, done: @escaping ((any Error)?) -> Void) {
       self.cost = cost
       self.body = body
+      self.done = done
     }
   }
 
   /// Carries the result of a job from the writer thread to the caller. Unchecked: as `Job`.
   private final class Box<T>: @unchecked Sendable {
     var value: T?
+    var failure: (any Error)?
   }
 
   static let maximumJobs = 2048
   static let maximumCost = 64 << 20
   static let maximumGroup = 256
+  static let longestGathering: UInt64 = 1_000_000
 
   private let monitor = Monitor()
   private var queue: [Job] = []
   private var queuedCost = 0
   private var stopping = false
   private var paused = false
+  /// Jobs that wake the writer while it gathers a group.
+  private var wanted = 1
   private var gaugeValues = Store.Gauges()
 
   private let connection: Connection
   private var maintenance: Maintenance
   private var thread: pthread_t?
+  /// Jobs that were under way when the last group was answered: its own, and those that came meanwhile.
+  private var expected = 1
+  /// How long the last commit took.
+  private var commitTime: UInt64 = 0
 
   init(connection: Connection, maintenance: Maintenance) throws(StoreError) {
     self.connection = connection
     self.maintenance = maintenance
+    connection.memory.unfolded.setThreshold(maintenance.limits.foldPoints)
     let thread = try startThread { [self] in loop() }
     monitor.locked { self.thread = thread }
   }
@@ -78,12 +89,26 @@ final class Writer: @unchecked Sendable {
 
   func submit<T: Sendable>(cost: Int, _ body: @escaping @Sendable (Connection) throws -> T) throws -> T {
     let box = Box<T>()
-    let job = Job(cost: cost) { box.value = try body($0) }
+    let done = Semaphore()
+    let job = Job(cost: cost) {
+      box.value = try body($0)
+    } done: { failure in
+      box.failure = failure
+      done.post()
+    }
     try enqueue(job)
-    job.done.wait()
-    if let failure = job.failure { throw failure }
+    done.wait()
+    if let failure = box.failure { throw failure }
     guard let value = box.value else { throw StoreError.closed }
     return value
+  }
+
+  /// Queues a job and returns; `done` gets its error, or nil, on the writer thread and must not take long.
+  func submit(
+    cost: Int, _ body: @escaping @Sendable (Connection) throws -> Void,
+    done: @escaping @Sendable ((any Error)?) -> Void
+  ) throws(StoreError) {
+    try enqueue(Job(cost: cost, body: body, done: done))
   }
 
   private func enqueue(_ job: Job) throws(StoreError) {
@@ -95,7 +120,7 @@ final class Writer: @unchecked Sendable {
       if queue.count >= Writer.maximumJobs || tooMuch { return .busy }
       queue.append(job)
       queuedCost += job.cost
-      if queue.count == 1 { monitor.signal() }
+      if queue.count == 1 || queue.count == wanted { monitor.signal() }
       return nil
     }
     if let refusal { throw refusal }
@@ -159,6 +184,7 @@ final class Writer: @unchecked Sendable {
         monitor.wait(nanoseconds: end - now)
       }
       if queue.isEmpty { return nil }
+      gather()
       let group = Array(queue.prefix(Writer.maximumGroup))
       queue.removeFirst(group.count)
       queuedCost -= group.reduce(0) { $0 + $1.cost }
@@ -166,7 +192,24 @@ final class Writer: @unchecked Sendable {
     }
   }
 
+  /// Waits for the others: clients that log in lock-step come back when they are answered, and a commit for all of
+  /// them costs what a commit for the first one would. One client alone is never waited for, and nobody longer than
+  /// a commit takes.
+  private func gather() {
+    let most = min(expected, Writer.maximumGroup)
+    guard queue.count < most, !stopping else { return }
+    let end = monotonicNanoseconds() + min(commitTime, Writer.longestGathering)
+    wanted = most
+    while queue.count < most, !stopping {
+      let now = monotonicNanoseconds()
+      if now >= end { break }
+      monitor.wait(nanoseconds: end - now)
+    }
+    wanted = 1
+  }
+
   private func commit(_ jobs: [Job]) {
+    let begin = monotonicNanoseconds()
     do {
       try connection.execute("BEGIN IMMEDIATE")
       for job in jobs { try run(job) }
@@ -177,8 +220,9 @@ final class Writer: @unchecked Sendable {
       for job in jobs where job.failure == nil { job.failure = error }
     }
     maintenance.lastWork = monotonicNanoseconds()
+    commitTime = maintenance.lastWork - begin
     publish(jobs.count)
-    for job in jobs { job.done.post() }
+    for job in jobs { job.done(job.failure) }
   }
 
   /// Runs one job in its savepoint; throws only when the whole transaction is gone.
@@ -202,7 +246,8 @@ final class Writer: @unchecked Sendable {
       gaugeValues.commits += jobs > 0 ? 1 : 0
       gaugeValues.writes += jobs
       gaugeValues.walBytes = connection.walPages * 4096
-      gaugeValues.unfoldedPoints = connection.memory.unfolded.values.reduce(0) { $0 + $1.points }
+      gaugeValues.unfoldedPoints = connection.memory.unfolded.points
+      if jobs > 0 { expected = jobs + queue.count }
     }
   }
 }

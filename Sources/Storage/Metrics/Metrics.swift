@@ -19,11 +19,7 @@ extension Connection {
     try execute(
       "INSERT INTO segment(run_id, points, data) VALUES (?,?,?)", .integer(run), .integer(Int64(draft.count)),
       .blob(PointCodec.segment(draft, keyIDs: keyIDs)))
-    let now = monotonicNanoseconds()
-    var waiting = memory.unfolded[run] ?? UnfoldedRun(points: 0, since: now, latest: now)
-    waiting.points += draft.count
-    waiting.latest = now
-    memory.unfolded[run] = waiting
+    memory.unfolded.add(draft.count, run: run, now: monotonicNanoseconds())
   }
 
   /// The summary of every metric of a run, by key. Throws `.notFound` for an unknown run.

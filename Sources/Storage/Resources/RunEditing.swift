@@ -34,6 +34,15 @@ public struct ParamConflict: Sendable, Equatable {
   }
 }
 
+extension RunEntries {
+  /// The points as they will be stored, and the rest.
+  fileprivate var drafted: (PointCodec.Draft, RunEntries) {
+    var rest = self
+    rest.metrics = MetricBatch()
+    return (PointCodec.Draft(metrics), rest)
+  }
+}
+
 extension Connection {
   /// The row id of a run that takes writes. Throws `.notFound`, and `.conflict` for a deleted one.
   @discardableResult
@@ -138,10 +147,16 @@ extension Store {
   ///
   /// Throws `.notFound`, `.conflict` for a deleted run, `.parameterChanged`, `.busy`.
   public func log(_ entries: RunEntries, run: String) throws {
-    let draft = PointCodec.Draft(entries.metrics)
-    var rest = entries
-    rest.metrics = MetricBatch()
-    let (others, cost) = (rest, draft.cost)
-    try write(cost: cost) { try $0.log(draft, others, run: run) }
+    let (draft, rest) = entries.drafted
+    try write(cost: draft.cost) { try $0.log(draft, rest, run: run) }
+  }
+
+  /// The same without waiting: `done` gets the error, or nil once it is on the disk, and must not hold up the thread
+  /// that calls it. Throws `.busy`.
+  public func logLater(
+    _ entries: RunEntries, run: String, done: @escaping @Sendable ((any Error)?) -> Void
+  ) throws {
+    let (draft, rest) = entries.drafted
+    try writeLater(cost: draft.cost, { try $0.log(draft, rest, run: run) }, done: done)
   }
 }

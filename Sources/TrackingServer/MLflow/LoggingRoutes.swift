@@ -6,14 +6,13 @@ import Storage
 func loggingRoutes(_ context: Context) -> [MLflowRoute] {
   let store = context.store
   return [
-    MLflowRoute(.post, "mlflow/runs/log-metric", .write) { call in
-      let fields = call.fields
+    MLflowRoute(raw: .post, "mlflow/runs/log-metric", .write) { request in
+      let fields = try MLflowFields(request)
       let run = try fields.runID(orUUID: true)
       let point = try metric(fields, path: nil)
       var entries = RunEntries()
       entries.add(point)
-      try recordEntries(entries, models: [point], run: run, context)
-      return [:]
+      return try record(entries, models: [point], run: run, context)
     },
     MLflowRoute(.post, "mlflow/runs/log-parameter", .write) { call in
       let run = try call.fields.runID(orUUID: true)
@@ -30,14 +29,14 @@ func loggingRoutes(_ context: Context) -> [MLflowRoute] {
       }
       return [:]
     },
-    MLflowRoute(.post, "mlflow/runs/set-tag", .write) { call in
-      let run = try call.fields.runID(orUUID: true)
-      let key = try call.fields.required("key")
-      let tag = KeyValue(key, try call.fields.string("value") ?? "")
+    MLflowRoute(raw: .post, "mlflow/runs/set-tag", .write) { request in
+      let fields = try MLflowFields(request)
+      let run = try fields.runID(orUUID: true)
+      let key = try fields.required("key")
+      let tag = KeyValue(key, try fields.string("value") ?? "")
       var entries = RunEntries()
       entries.tags = [try checkedTag(tag, parameter: "key", label: "key")]
-      try recordEntries(entries, run: run, context)
-      return [:]
+      return try record(entries, run: run, context)
     },
     MLflowRoute(.post, "mlflow/runs/delete-tag", .write) { call in
       let run = try call.fields.runID()
@@ -55,8 +54,7 @@ func loggingRoutes(_ context: Context) -> [MLflowRoute] {
     MLflowRoute(raw: .post, "mlflow/runs/log-batch", .write) { request in
       let body = try request.body.readAll()
       let batch = try plainBatch(request, body) ?? LogBatch(MLflowFields(request, body: body))
-      try batch.record(context)
-      return .json([:])
+      return try batch.recorded(context)
     },
     MLflowRoute(.post, "mlflow/runs/log-model", .write) { call in
       let run = try call.fields.runID()
@@ -142,7 +140,10 @@ struct LogBatch: Sendable {
   }
 
   /// Writes all of it or nothing.
-  func record(_ context: Context) throws {
+  func recorded(_ context: Context) throws -> HTTPResponse {
+    if entries.params.isEmpty {
+      return try record(entries, models: metrics, run: run, context)
+    }
     let (run, params) = (run, entries.params)
     do {
       try recordEntries(entries, models: metrics, run: run, context)
@@ -156,6 +157,7 @@ struct LogBatch: Sendable {
         "Changing param values is not allowed. Params were already logged='[\(list.joined(separator: ", "))]' for "
           + "run ID='\(run)'.")
     }
+    return .json([:])
   }
 
   private static func checkCounts(metrics: Int, params: Int, tags: Int, run: String) throws {
@@ -185,6 +187,24 @@ extension RunEntries {
   }
 }
 
+/// Writes what a request records and answers `{}` when it is on the disk. No worker waits for that when it is points
+/// and tags alone, which come in great numbers; where more is to be done afterwards, this thread does it.
+private func record(
+  _ entries: RunEntries, models: [LoggedMetric] = [], run: String, _ context: Context
+) throws -> HTTPResponse {
+  guard models.allSatisfy({ $0.modelID == nil }), context.hub.subscriberCount == 0 else {
+    try recordEntries(entries, models: models, run: run, context)
+    return .json([:])
+  }
+  return .later { finish in
+    try context.store.logLater(entries, run: run) { error in
+      if let error { return finish(.failure(error)) }
+      // Somebody may have come to listen meanwhile.
+      finish(Result { try publish(entries.metrics, run: run, context) }.map { .json([:]) })
+    }
+  }
+}
+
 /// Writes what a request records, and tells the event streams about its points.
 private func recordEntries(
   _ entries: RunEntries, models: [LoggedMetric] = [], run: String, _ context: Context
@@ -209,10 +229,14 @@ private func recordEntries(
       throw HTTPFailure.mlflow(.badRequest, "\(what) not found.")
     }
   }
-  if entries.metrics.count > 0, context.hub.subscriberCount > 0 {
-    let experiment = try context.store.read { try $0.run(run, withMetrics: false)?.experimentName }
-    publishPoints(entries.metrics, run: run, experiment: experiment ?? "", to: context.hub)
-  }
+  try publish(entries.metrics, run: run, context)
+}
+
+/// Tells the event streams about points.
+private func publish(_ metrics: MetricBatch, run: String, _ context: Context) throws {
+  guard metrics.count > 0, context.hub.subscriberCount > 0 else { return }
+  let experiment = try context.store.read { try $0.run(run, withMetrics: false)?.experimentName }
+  publishPoints(metrics, run: run, experiment: experiment ?? "", to: context.hub)
 }
 
 private func metric(_ fields: MLflowFields, path: String?) throws -> LoggedMetric {

@@ -81,10 +81,12 @@ struct MLflowRoute: Sendable {
       versions.map { version in
         let place = version.isEmpty ? prefix : "\(prefix)/\(version)"
         return HTTPRoute(method, "\(place)/\(path)", permission, bodyLimit: bodyLimit) { request in
-          do { return try handler(request) } catch let error as StoreError {
+          do {
+            let response = try handler(request)
+            guard case .later(let begin) = response.body else { return response }
+            return .later { finish in try begin { finish($0.mapError(translated)) } }
+          } catch {
             throw translated(error)
-          } catch let error as FilterError {
-            throw HTTPFailure.invalidParameter(error.description)
           }
         }
       }
@@ -109,8 +111,9 @@ func unknownMLflowPath(_ request: HTTPRequest) -> HTTPFailure? {
 }
 
 /// A store's refusal as MLflow would say it; a full disk and a queue that is too long keep their 503.
-private func translated(_ error: StoreError) -> any Error {
-  switch error {
+private func translated(_ error: any Error) -> any Error {
+  if let error = error as? FilterError { return HTTPFailure.invalidParameter(error.description) }
+  return switch error as? StoreError {
   case .notFound(let what) where what.hasPrefix("run '"):
     noRun(String(what.dropFirst(5).dropLast()))
   case .notFound(let what): HTTPFailure.mlflow(.resourceDoesNotExist, "\(what) does not exist")
