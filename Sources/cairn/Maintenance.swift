@@ -24,7 +24,7 @@ extension Command {
   }
 
   static let gc = Command(
-    name: "gc", summary: "Remove deleted runs for good and give the disk back",
+    name: "gc", summary: "Remove deleted runs and models for good and give the disk back",
     options: [
       dataOption,
       Option(
@@ -32,8 +32,9 @@ extension Command {
         help: "only what was deleted at least so many days ago"),
     ],
     description: """
-      Deleting a run or an experiment hides it. This removes what is hidden, with its curves,
-      checkpoints and artifacts, and makes the file smaller. The server must not be running.
+      Deleting a run, a logged model or an experiment hides it. This removes what is hidden, with
+      its curves, checkpoints and artifacts, and makes the file smaller; what a version in the
+      model registry still names stays until the version is gone. The server must not be running.
       """,
     examples: ["cairn gc --data /srv/cairn --older-than 30"]
   ) { arguments in
@@ -45,7 +46,10 @@ extension Command {
     defer { store.close() }
     let now = Int64(time(nil)) * 1000 + 999
     let removed = try store.collect(before: now - days * 86_400_000)
-    print("removed \(removed.runs) runs and \(removed.experiments) experiments; freed \(removed.bytes) bytes")
+    print(
+      "removed \(removed.runs) runs, \(removed.models) models and \(removed.experiments) experiments; "
+        + "freed \(removed.bytes) bytes")
+    if removed.kept > 0 { print("kept \(removed.kept) whose files the model registry names") }
     return 0
   }
 
@@ -58,9 +62,10 @@ extension Command {
         help: "where MLflow's server kept proxied artifacts (default: mlartifacts beside the database)"),
     ],
     description: """
-      PATH is an mlflow.db or an mlruns folder. Experiments, runs with their histories, parameters
-      and tags, and artifacts on this machine are copied; PATH is left as it is. Importing again
-      adds what is new and changes nothing else. The server must not be running.
+      PATH is an mlflow.db or an mlruns folder. Experiments, runs with their histories, parameters,
+      tags and data sets, logged models, the model registry, and artifacts on this machine are
+      copied; PATH is left as it is. Importing again adds what is new and changes nothing else.
+      The server must not be running.
       """,
     examples: ["cairn import-mlflow ./mlruns", "cairn import-mlflow mlflow.db --artifacts ./mlartifacts"]
   ) { arguments in
@@ -74,6 +79,8 @@ extension Command {
     print("experiments  \(summary.experiments) new")
     print("runs         \(summary.runs) new, \(summary.knownRuns) there already")
     print("points       \(summary.points) read")
+    print("models       \(summary.loggedModels) new")
+    print("registry     \(summary.registeredModels) models and \(summary.modelVersions) versions new")
     print("artifacts    \(summary.artifacts) written")
     for problem in summary.problems { print(printable(problem)) }
     return 0

@@ -1,7 +1,8 @@
-// Bringing an MLflow store over: experiments, runs, parameters, tags, histories and local artifacts.
+// Bringing an MLflow store over: experiments, runs with all that is theirs, logged models, the registry, artifacts.
 //
-// Runs keep their ids and experiments are found by name, points are a set and artifacts replace themselves, so a
-// second import, or one after an import that was cut off, changes nothing that is there already.
+// Runs and logged models keep their ids, experiments and registered models are found by name, points are a set and
+// artifacts replace themselves, so a second import, or one after an import that was cut off, changes nothing that is
+// there already. Models and the registry are in MLflowImportModels.swift.
 
 import Glibc
 
@@ -15,6 +16,12 @@ public struct ImportSummary: Sendable, Equatable {
   public var knownRuns = 0
   /// Points that were read.
   public var points = 0
+  /// Logged models that were made.
+  public var loggedModels = 0
+  /// Registered models that were made.
+  public var registeredModels = 0
+  /// Versions of registered models that were made.
+  public var modelVersions = 0
   /// Artifacts that were written.
   public var artifacts = 0
   /// What could not be brought over, in sentences.
@@ -49,8 +56,12 @@ protocol ImportSource {
   func runs(of experiment: ImportedExperiment) throws -> [ImportedRun]
   /// Gives the points of a run in parts.
   func eachBatch(of run: String, body: (MetricBatch) throws -> Void) throws
-  /// The folder of a run's artifacts on this machine; nil when they are elsewhere.
-  func artifactFolder(_ run: ImportedRun) -> String?
+  /// What went into a run and came out of it.
+  func links(of run: String) throws -> RunLinks
+  func loggedModels(of experiment: ImportedExperiment) throws -> [ImportedLoggedModel]
+  func registeredModels() throws -> [ImportedRegisteredModel]
+  /// The folder on this machine behind an artifact location; nil when the artifacts are elsewhere.
+  func folder(of location: String) -> String?
 }
 
 extension Store {
@@ -72,17 +83,22 @@ extension Store {
 
   private func bring(_ source: any ImportSource, _ progress: (Int, Int) -> Void) throws -> ImportSummary {
     var summary = ImportSummary()
+    var places = ImportedPlaces()
     let experiments = try source.experiments()
     let runs = try experiments.map { try source.runs(of: $0) }
     let total = runs.reduce(0) { $0 + $1.count }
     for (experiment, runs) in zip(experiments, runs) {
       let id = try bring(experiment, &summary)
       for run in runs {
-        try bring(run, into: id, source, &summary)
+        try bring(run, into: id, source, &places, &summary)
         progress(summary.runs + summary.knownRuns, total)
+      }
+      for model in try source.loggedModels(of: experiment) {
+        try bring(model, into: id, source, &places, &summary)
       }
       try bringState(of: experiment, id)
     }
+    for model in try source.registeredModels() { try bring(model, places, &summary) }
     return summary
   }
 
@@ -107,7 +123,7 @@ extension Store {
 
   private func bring(
     _ imported: ImportedRun, into experiment: Int64, _ source: any ImportSource,
-    _ summary: inout ImportSummary
+    _ places: inout ImportedPlaces, _ summary: inout ImportSummary
   ) throws {
     var run = imported.run
     run.experimentID = experiment
@@ -125,14 +141,20 @@ extension Store {
       summary.points += batch.count
       try append(batch, run: uid)
     }
-    if let folder = source.artifactFolder(imported) {
-      let place = try read { try $0.artifactFolder(ofRun: uid) } ?? "\(experiment)/\(uid)/artifacts"
-      try bringFiles(in: folder, to: place, &summary)
+    let links = try source.links(of: uid)
+    try write { db in
+      try db.logInputs(links.datasets, models: links.inputModels, run: uid)
+      try db.logOutputs(links.outputs, run: uid)
+    }
+    if let location = imported.artifacts, let folder = source.folder(of: location) {
+      let stored = try read { try $0.run(uid, withMetrics: false) }
+      try bringFiles(in: folder, to: stored?.artifactFolder ?? "\(experiment)/\(uid)/artifacts", &summary)
+      places.note(location, is: stored?.artifactURI)
     }
     if !isKnown && !imported.isDeleted { try write { try $0.setRun(uid, lifecycle: .active) } }
   }
 
-  private func bringFiles(in folder: String, to place: String, _ summary: inout ImportSummary) throws {
+  func bringFiles(in folder: String, to place: String, _ summary: inout ImportSummary) throws {
     for name in Folder.names(in: folder) {
       var information = stat()
       let path = "\(folder)/\(name)"
