@@ -50,7 +50,8 @@ def test_scikit_learn_logs_by_itself_and_the_model_comes_back(client):
     (given,) = found.inputs.dataset_inputs
     assert given.dataset.digest and {t.key: t.value for t in given.tags} == {"mlflow.data.context": "train"}
     paths = {file.path for file in client.list_artifacts(number)}
-    assert "training_confusion_matrix.png" in paths and "model" in paths
+    assert {"training_confusion_matrix.png", "estimator.html"} <= paths
+    assert "model/MLmodel" in {file.path for file in client.list_artifacts(number, "model")}
     (output,) = found.outputs.model_outputs
     logged = client.get_logged_model(output.model_id)
     assert logged.status.value == "READY" and logged.source_run_id == number
