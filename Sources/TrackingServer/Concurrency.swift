@@ -98,3 +98,27 @@ func monotonicSeconds() -> Double {
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
+
+/// Applies `body` to each item on this thread and `threads - 1` more. The results are in the order of the items, and so
+/// is the error that is thrown when there are several.
+func concurrentMap<Item: Sendable, Output: Sendable>(
+  _ items: [Item], threads: Int, _ body: @escaping @Sendable (Item) throws -> Output
+) throws -> [Output] {
+  let results = Guarded<[Result<Output, any Error>?]>(Array(repeating: nil, count: items.count))
+  let next = Guarded(0)
+  let work: @Sendable () -> Void = {
+    while true {
+      let index = next.withLock { next in
+        defer { next += 1 }
+        return next
+      }
+      guard index < items.count else { return }
+      let result = Result { try body(items[index]) }
+      results.withLock { $0[index] = result }
+    }
+  }
+  let helpers = (1..<max(1, threads)).map { _ in Thread(work) }
+  work()
+  for helper in helpers { helper.join() }
+  return try results.withLock { $0 }.compactMap { try $0?.get() }
+}

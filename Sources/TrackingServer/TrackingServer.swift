@@ -173,7 +173,7 @@ extension Context {
 }
 
 /// Processors that this process may run on.
-private let coreCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+let coreCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
 
 /// One line on the error stream, with control characters made visible so that no text can forge another line.
 @Sendable func logLine(_ text: String) {

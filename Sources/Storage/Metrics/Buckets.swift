@@ -12,7 +12,7 @@ struct ValueSums: Equatable {
 
   init() {}
 
-  init(_ values: ArraySlice<Double>) { for value in values { add(value) } }
+  init(_ values: ArraySlice<Double>) { add(values) }
 
   /// From what a chunk's row keeps.
   init(numbers: Int, sum: Double, low: Double, high: Double) {
@@ -27,6 +27,13 @@ struct ValueSums: Equatable {
     scaledSum += value * 0x1p-30
     if value < low { low = value }
     if value > high { high = value }
+  }
+
+  /// Adds values one after the other.
+  mutating func add(_ values: ArraySlice<Double>) {
+    var sums = self
+    values.withUnsafeBufferPointer { for value in $0 { sums.add(value) } }
+    self = sums
   }
 
   mutating func add(_ other: ValueSums) {
@@ -66,9 +73,14 @@ struct BucketSampler {
   }
 
   mutating func add(_ points: PointColumns) {
-    for row in 0..<points.count {
+    var row = 0
+    while row < points.count {
       enter(points.place(row))
-      sums.add(points.values[row])
+      let last = BucketSampler.lastStep(ofBucketWith: points.steps[row], shift: shift)
+      var end = row + 1
+      while end < points.count && points.steps[end] <= last { end += 1 }
+      sums.add(points.values[row..<end])
+      row = end
     }
     curve.count += points.count
   }
@@ -88,6 +100,11 @@ struct BucketSampler {
 
   static func isOneBucket(_ first: Int64, _ last: Int64, shift: Int) -> Bool {
     64 - (first ^ last).leadingZeroBitCount <= shift
+  }
+
+  /// The highest step that shares all but the low bits with this one.
+  private static func lastStep(ofBucketWith step: Int64, shift: Int) -> Int64 {
+    shift > 63 ? .max : step | ((1 << Int64(shift)) &- 1)
   }
 
   private mutating func enter(_ place: Place) {

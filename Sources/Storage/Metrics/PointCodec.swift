@@ -167,11 +167,7 @@ enum PointCodec {
     column.append(contentsOf: repeatElement(0, count: count))
     var cursor = reader
     try column.withUnsafeMutableBufferPointer { (values) throws(StoreError) in
-      var last = base
-      for index in start..<(start + count) {
-        last &+= unzigzag(try cursor.varint())
-        values[index] = last
-      }
+      try cursor.differences(UnsafeMutableBufferPointer(rebasing: values[start...]), base: base)
     }
     reader = cursor
   }
@@ -244,6 +240,31 @@ struct ByteReader {
       value |= UInt64(next & 0x7f) << shift
       if next < 0x80 { return value }
       shift += 7
+    }
+  }
+
+  /// Reads as many zigzag varints as there is room for, and puts their running sums there.
+  mutating func differences(_ sums: UnsafeMutableBufferPointer<Int64>, base: Int64) throws(StoreError) {
+    var last = base
+    var index = 0
+    while index < sums.count {
+      // Mostly each difference is one byte: then eight of them are one word without a high bit.
+      if index + 8 <= sums.count, offset + 8 <= bytes.count {
+        var word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        if word & 0x8080_8080_8080_8080 == 0 {
+          for place in index..<(index + 8) {
+            last &+= unzigzag(word & 0x7f)
+            sums[place] = last
+            word >>= 8
+          }
+          offset += 8
+          index += 8
+          continue
+        }
+      }
+      last &+= unzigzag(try varint())
+      sums[index] = last
+      index += 1
     }
   }
 

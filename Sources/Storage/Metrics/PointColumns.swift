@@ -84,7 +84,8 @@ struct PointColumns: Equatable {
 
   /// Merges normalized points with normalized later ones; `added` are those that were not here.
   func merged(with later: PointColumns) -> (all: PointColumns, added: PointColumns) {
-    guard count == 0 || later.count == 0 || place(count - 1) < later.place(0) else {
+    if later.count == 0 { return (self, later) }
+    guard count == 0 || place(count - 1) < later.place(0) else {
       return mergedByPlace(with: later)
     }
     var all = self
