@@ -41,8 +41,8 @@ import Testing
     for uri in ["s3://bucket/a", "/tmp/a", "file:///tmp", "http://h/a", "mlflow-artifacts:/a/../b", ""] {
       #expect(ArtifactLocation.folder(ofURI: uri) == nil, "\(uri)")
     }
-    #expect(appended("r/artifacts", to: "s3://b/p?x=1") == "s3://b/p/r/artifacts?x=1")
-    #expect(appended("r", to: "mlflow-artifacts:/a/") == "mlflow-artifacts:/a/r")
+    #expect(ArtifactLocation.appending("r/artifacts", to: "s3://b/p?x=1") == "s3://b/p/r/artifacts?x=1")
+    #expect(ArtifactLocation.appending("r", to: "mlflow-artifacts:/a/") == "mlflow-artifacts:/a/r")
   }
 }
 
