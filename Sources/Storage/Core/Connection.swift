@@ -149,7 +149,7 @@ public final class Connection {
     try script(
       """
       PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;
-      PRAGMA cache_size=\(role == .writer ? -65536 : -16384)
+      PRAGMA cache_size=\(role == .writer ? -32768 : -12288)
       """)
     switch role {
     case .writer:
