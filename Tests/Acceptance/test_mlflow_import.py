@@ -119,12 +119,13 @@ def fill_models(client, folder):
 @pytest.mark.parametrize("kind", ["database", "folder", "moved folder"])
 def test_models_data_sets_and_the_registry_come_over(kind, tmp_path, servers, monkeypatch):
     where = tmp_path / ("mlflow.db" if kind == "database" else "mlruns")
-    if kind == "database":
-        # The default place of artifacts is the working folder's.
-        monkeypatch.chdir(tmp_path)
-        theirs = MlflowClient(f"sqlite:///{where}")
-    else:
-        theirs = MlflowClient(where.as_uri())
+    # The default place of a database's artifacts is the working folder's.
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{where}" if kind == "database" else where.as_uri()
+    # The client finds some things through the module's addresses, which may be the server's of another test.
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    theirs = MlflowClient(uri, uri)
     experiment, run, model = fill_models(theirs, tmp_path)
     wanted = (theirs.get_run(run), theirs.get_logged_model(model), theirs.get_registered_model("reg"), theirs.get_model_version("reg", "1"))
     if kind == "moved folder":
