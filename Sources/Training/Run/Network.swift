@@ -311,6 +311,14 @@ final class Network {
     return measuring ? UpdateSizes(moved: parameterPasses.moved(), before: parameterPasses.sizes()) : nil
   }
 
+  /// Goes through the first `steps` steps again on the host, for methods whose coefficients remember a moved momentum.
+  func recall(_ steps: Int, momentum: (Int) -> Double?) {
+    for step in 0..<steps {
+      optimizer.momentum = momentum(step)
+      _ = optimizer.coefficients(step + 1, rate: 0, weightDecay: 0, gradientScale: 1)
+    }
+  }
+
   /// Brings the parameters into the average with the given share; with 1 the average becomes the parameters.
   func addToAverage(share: Double) {
     guard let average else { return }

@@ -317,6 +317,7 @@ private final class TrainingRun {
     }
     try network.restore(checkpoint.tensors)
     done = checkpoint.step
+    if movesMomentum { network.recall(done) { spec.schedule.momentum($0, total: plan.totalSteps) } }
     retention = checkpoint.retention
     state = checkpoint.state
     if spec.schedule.plateau != nil, state.plateau == nil { state.plateau = PlateauState(rate: baseRate) }

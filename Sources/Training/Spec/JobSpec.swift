@@ -66,8 +66,10 @@ public struct JobSpec: Sendable {
     penalties = try Penalties(lossFields)
     loss = try lossFields.method(
       .losses, default: task == .classification ? CrossEntropyLoss.type : MeanSquaredLoss.type)
-    optimizer = try OptimizerSpec(fields.object("optimizer"))
+    var optimizer = try OptimizerSpec(fields.object("optimizer"))
     schedule = try ScheduleSpec(fields.object("schedule"))
+    if let moved = schedule.firstMomentum, optimizer.method.momentum == 0 { optimizer.method.momentum = moved }
+    self.optimizer = optimizer
     train = try TrainSpec(fields.object("train"))
     checkpoint = try CheckpointSpec(fields.object("checkpoint"), task)
     average = try fields.objectOrNone("average").map { fields throws(SpecError) in

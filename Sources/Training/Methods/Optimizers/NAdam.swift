@@ -5,7 +5,7 @@ import JSON
 struct NAdam: Optimizer {
   static let type = "nadam"
 
-  let moments: Moments
+  var moments: Moments
   let momentumDecay: Double
   let decoupled: Bool
   /// The product of all momenta up to a step; found again from the first step where it is not at hand.
@@ -24,12 +24,17 @@ struct NAdam: Optimizer {
     return object
   }
 
+  var momentum: Double? {
+    get { moments.beta1 }
+    set { moments.beta1 = newValue ?? moments.beta1 }
+  }
+
   var learningRate: Double { moments.learningRate }
   var weightDecay: Double { moments.weightDecay }
   var slots: [String] { ["m", "v"] }
   var rule: UpdateRule { .moments }
 
-  private func momentum(_ t: Int) -> Double {
+  private func momentum(at t: Int) -> Double {
     moments.beta1 * (1 - 0.5 * ExactMath.pow(0.96, Double(t) * momentumDecay))
   }
 
@@ -37,8 +42,8 @@ struct NAdam: Optimizer {
     -> ParameterPasses.Coefficients
   {
     if product.step > t { product = (0, 1) }
-    while product.step < t { product = (product.step + 1, product.value * momentum(product.step + 1)) }
-    let (now, next) = (momentum(t), momentum(t + 1))
+    while product.step < t { product = (product.step + 1, product.value * momentum(at: product.step + 1)) }
+    let (now, next) = (momentum(at: t), momentum(at: t + 1))
     return moments.coefficients(
       through: rate * next / (1 - product.value * next), direct: rate * (1 - now) / (1 - product.value),
       correction: 1 / moments.corrections(t).1, outside: moments.eps, gradientScale: gradientScale,

@@ -10,7 +10,7 @@ struct OptimizerSpec: Sendable {
     case norm
   }
 
-  let method: any Optimizer
+  var method: any Optimizer
   let decayExempt: [Exemption]
 
   init(_ fields: FieldReader) throws(SpecError) {

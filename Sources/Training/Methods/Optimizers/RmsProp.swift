@@ -34,7 +34,7 @@ struct RmsProp: Optimizer {
   }
 
   var momentum: Double? {
-    get { velocityKept > 0 ? velocityKept : nil }
+    get { velocityKept }
     set { velocityKept = newValue ?? velocityKept }
   }
 

@@ -30,7 +30,7 @@ struct Sgd: Optimizer {
   }
 
   var momentum: Double? {
-    get { velocityKept > 0 ? velocityKept : nil }
+    get { velocityKept }
     set { velocityKept = newValue ?? velocityKept }
   }
 

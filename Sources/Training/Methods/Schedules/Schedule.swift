@@ -99,6 +99,12 @@ struct ScheduleSpec: Sendable {
     schedule.momentum(max(0, t - warmupSteps(total: total)), length(total))
   }
 
+  /// The momentum that a schedule begins with which moves it. An optimizer without any then gets it, as in PyTorch,
+  /// where such a schedule writes the momentum of every group.
+  var firstMomentum: Double? {
+    schedule.movesMomentum ?? true ? schedule.momentum(0, ScheduleLength(steps: 1000)) : nil
+  }
+
   /// Whether a cycle of the schedule ends with `done` updates; nil for schedules without cycles.
   func endsCycle(after done: Int, total: Int) -> Bool? {
     schedule.endsCycle(after: done - warmupSteps(total: total))
