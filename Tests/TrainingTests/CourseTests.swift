@@ -525,6 +525,10 @@ import Testing
     ("O3", [("optimizer", ["type": "nag", "lr": 0.05])]),
     ("O4", [("optimizer", ["type": "rmsprop", "centered": true, "momentum": 0.5])]),
     ("O5, nadam", [("optimizer", ["type": "nadam"])]),
+    (
+      "O5, O7: nadam, its momentum moved",
+      [("optimizer", ["type": "nadam"]), ("schedule", ["type": "one_cycle", "max_lr": 0.01])]
+    ),
     ("O5, amsgrad", [("optimizer", ["type": "adam", "amsgrad": true])]),
     (
       "G6, G7",
