@@ -83,7 +83,7 @@ extension Sockets {
       let server = try TestServer(Streaming.routes + [Self.slow, Events.Hub().route])
       #expect(try server.exchange(Self.get).status == 200)
       #expect(eventually { server.server.gauges.openConnections == 0 })
-      let before = openSockets()
+      let before = settled(openSockets)
       let moments = [
         "", "GET / HT", "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc",
         "PUT /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n"
@@ -113,7 +113,7 @@ extension Sockets {
     }
 
     @Test func stoppingGivesEverythingBack() throws {
-      let before = openSockets()
+      let before = settled(openSockets)
       for _ in 0..<5 {
         let server = try TestServer()
         #expect(try server.exchange(Self.get).status == 200)

@@ -233,6 +233,17 @@ func openSockets() -> Int {
   }
 }
 
+/// A count that has not moved for a while: what the tests before left behind is closed on other threads.
+func settled(_ count: () -> Int) -> Int {
+  var (last, same) = (count(), 0)
+  while same < 10 {
+    usleep(30_000)
+    let now = count()
+    (last, same) = (now, now == last ? same + 1 : 0)
+  }
+  return last
+}
+
 /// Resident memory of this process in bytes.
 func residentMemory() -> Int {
   var text = [CChar](repeating: 0, count: 128)

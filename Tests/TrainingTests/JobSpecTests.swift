@@ -93,9 +93,6 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
       "loss", ["type": "cross_entropy", "label_smoothing": 2], "loss.label_smoothing", says: "from 0 to 1"),
     WrongJob("schedule", ["type": "warp"], "schedule.type", says: "\"constant\", \"step\", \"multi_step\""),
     WrongJob(
-      "schedule", ["type": "one_cycle", "cycle_momentum": true], "schedule.cycle_momentum",
-      says: "no momentum"),
-    WrongJob(
       "schedule", ["type": "multi_step", "milestones": [3, -1]], "schedule.milestones.1", says: "from 0 to"),
     WrongJob("schedule", ["type": "plateau", "factor": 1], "schedule.factor", says: "1 excluded, got 1"),
     WrongJob(
@@ -154,6 +151,16 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("tags", [], says: "an object of at most 100 strings"),
     WrongJob("priority", "high", says: "must be an integer"),
   ]
+
+  /// As in PyTorch: SGD without momentum gets one, Adagrad has none to move.
+  @Test func aScheduleMovesTheMomentumThereIs() throws {
+    let cycle: JSON = ["type": "one_cycle", "cycle_momentum": true]
+    #expect(try JobSpec.decode(job([("schedule", cycle)])).optimizer.method.momentum == 0.95)
+    let error = #expect(throws: SpecError.self) {
+      try JobSpec.decode(job([("schedule", cycle), ("optimizer", ["type": "adagrad"])]))
+    }
+    #expect(error?.field == "schedule.cycle_momentum" && error?.message.contains("no momentum") == true)
+  }
 
   @Test(arguments: wrong) func faultNamesItsField(_ wrong: WrongJob) {
     do {
