@@ -68,7 +68,9 @@ public struct JobSpec: Sendable {
       .losses, default: task == .classification ? CrossEntropyLoss.type : MeanSquaredLoss.type)
     var optimizer = try OptimizerSpec(fields.object("optimizer"))
     schedule = try ScheduleSpec(fields.object("schedule"))
-    if let moved = schedule.firstMomentum, optimizer.method.momentum == 0 { optimizer.method.momentum = moved }
+    if let moved = schedule.firstMomentum, optimizer.method.momentum == 0 {
+      optimizer.method.momentum = moved
+    }
     self.optimizer = optimizer
     train = try TrainSpec(fields.object("train"))
     checkpoint = try CheckpointSpec(fields.object("checkpoint"), task)
