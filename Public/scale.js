@@ -13,7 +13,7 @@ function niceStep(span, wanted) {
 /** The multiples of `step` from `low` to `high`; `zone` is what makes them round when added. */
 function multiples(low, high, step, label, zone = 0) {
 	const ticks = [];
-	for (let i = Math.ceil((low + zone) / step - 1e-9); i * step - zone <= high + step * 1e-9; i += 1) {
+	for (let i = Math.ceil((low + zone) / step - 1e-9); i * step - zone <= high + step * 1e-9 && i + 1 > i; i += 1) {
 		ticks.push({ at: i * step - zone, text: label(i * step - zone) });
 	}
 	return ticks;
@@ -61,11 +61,12 @@ export function quantile(sorted, share) {
 
 export function padded(low, high, log) {
 	if (!(low <= high)) return log ? [0.1, 10] : [0, 1];
+	const flat = high - low <= 1e-12 * Math.max(-low, high);
 	if (log) {
-		const air = 10 ** (low === high ? 0.5 : Math.log10(high / low) * 0.05);
+		const air = 10 ** (flat ? 0.5 : Math.log10(high / low) * 0.05);
 		return [low / air, high * air];
 	}
-	if (low === high) return low === 0 ? [-1, 1] : [Math.min(0, 2 * low), Math.max(0, 2 * low)];
+	if (flat) return low === 0 ? [-1, 1] : [Math.min(0, 2 * low), Math.max(0, 2 * low)];
 	const air = (high - low) * 0.05;
 	return [low - air, high + air];
 }

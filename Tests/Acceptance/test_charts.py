@@ -1312,3 +1312,16 @@ def test_the_parts_of_a_chart_compute_what_they_say(server, open_page):
         '{"a":{"log":true}}', "", True,
         ["'=1+1", '"a""b,c"', "-3"], [False, True], [True, False],
     ]
+
+
+def test_a_curve_that_is_flat_but_for_rounding_has_an_axis(server, open_page):
+    """The means of buckets of a constant differ in their last bit; an axis over so little has no ticks to find."""
+    page = open_page("#/runs")
+    low, high, ticks, log_ticks = page.evaluate(
+        """async () => {
+            const { linearTicks, logTicks, padded } = await import("/scale.js");
+            const flat = [0.001, 0.0010000000000000005];
+            return [...padded(...flat, false), linearTicks(...flat, 5).length, logTicks(...padded(...flat, true), 5).length];
+        }"""
+    )
+    assert (low, round(high, 9)) == (0, 0.002) and ticks <= 12 and 1 <= log_ticks <= 12
