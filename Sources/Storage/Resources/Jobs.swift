@@ -221,7 +221,11 @@ extension Store {
   public func nextQueued() throws -> JobRecord? { try read { try $0.nextQueued() } }
 
   /// Takes the next job: queued becomes running, for one caller only; nil when none is queued.
-  public func claimNextJob() throws -> JobRecord? { try write { try $0.claimNextJob() } }
+  public func claimNextJob() throws -> JobRecord? {
+    // Workers look every second: as long as nothing waits, the writer is not disturbed and can keep house.
+    guard try read({ try $0.nextQueued() }) != nil else { return nil }
+    return try write { try $0.claimNextJob() }
+  }
 
   /// Moves a job to another state; see `Connection.transition`.
   public func transition(
