@@ -63,7 +63,7 @@ struct Endpoint: Sendable {
   }
 }
 
-// The errors of the contract, by name (API.md section 2).
+// The errors of the contract, by the names that MLflow has for them.
 extension HTTPFailure {
   static func invalid(_ field: String?, _ message: String) -> HTTPFailure {
     HTTPFailure(status: 400, message: message, field: field)
@@ -97,7 +97,7 @@ extension HTTPResponse {
     return response
   }
 
-  /// The one shape of every error (API.md section 2).
+  /// The one shape of every error.
   static func failure(_ failure: HTTPFailure) -> HTTPResponse {
     var object: JSONObject = ["error_code": .string(failure.code), "message": .string(failure.message)]
     if let field = failure.field { object["field"] = .string(field) }

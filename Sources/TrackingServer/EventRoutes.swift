@@ -2,7 +2,7 @@ import HTTP
 import JSON
 import Storage
 
-/// The stream of everything that happens (API.md section 4, Live).
+/// The stream of everything that happens.
 func eventsEndpoint(_ context: Context) -> Endpoint {
   Endpoint(
     method: .get, pattern: "/api/v1/events", permission: .read,

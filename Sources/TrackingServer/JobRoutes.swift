@@ -159,14 +159,23 @@ private let patience = 5.0
   if try context.store.transition(job: job.id, from: [.queued, .paused], to: .cancelled, endedAt: now()) {
     return announce(job, context)
   }
-  guard context.scheduler.request(.cancel, of: job.id) else { throw conflict(job, "cancelled", context) }
-  context.scheduler.waitUntilIdle(job.id, seconds: patience)
+  try end(job, by: .cancel, as: .cancelled, context)
 }
 
 @Sendable private func pause(_ job: JobRecord, _ context: Context) throws {
   if try context.store.transition(job: job.id, from: [.queued], to: .paused) { return announce(job, context) }
-  guard context.scheduler.request(.pause, of: job.id) else { throw conflict(job, "paused", context) }
+  try end(job, by: .pause, as: .paused, context)
+}
+
+/// Asks the trainer of a running job to end and waits until it has; 409 where the job came to another end first.
+private func end(
+  _ job: JobRecord, by request: RunControl.Request, as wanted: JobState, _ context: Context
+) throws {
+  guard context.scheduler.request(request, of: job.id) else { throw conflict(job, wanted.rawValue, context) }
   context.scheduler.waitUntilIdle(job.id, seconds: patience)
+  if let state = try context.store.job(job.id)?.state, state.isFinal, state != wanted {
+    throw conflict(job, wanted.rawValue, context)
+  }
 }
 
 @Sendable private func resume(_ job: JobRecord, _ context: Context) throws {

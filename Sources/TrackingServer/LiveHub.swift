@@ -1,7 +1,7 @@
 import HTTP
 import JSON
 
-/// What can happen in the house, as the event stream names it (API.md section 4, Live).
+/// What can happen in the house, as the event stream names it.
 enum LiveEventKind: String, Sendable { case metric, run, job, checkpoint, log }
 
 /// Which events a subscriber wants; empty sets want all.

@@ -17,6 +17,8 @@ final class Scheduler: Sendable {
     var stopping = false
     /// Counts what may have made a job claimable or have ended one; waiters look again when it changes.
     var changes: UInt64 = 0
+    /// Workers that are about to claim a job, which may be `running` in the store before it is in `active`.
+    var claiming = 0
     var active: [Int64: Active] = [:]
     var workers: [Thread] = []
   }
@@ -55,6 +57,7 @@ final class Scheduler: Sendable {
     guard try store.transition(job: id, from: [.queued], to: .running), let job = try store.job(id) else {
       return
     }
+    state.withLock { $0.claiming += 1 }
     let worker = Thread { [self] in train(job) }
     state.withLock { $0.workers = [worker] }
   }
@@ -87,7 +90,8 @@ final class Scheduler: Sendable {
 
   /// Asks the trainer of a running job to end; false when the job is not in training here.
   func request(_ request: RunControl.Request, of job: Int64) -> Bool {
-    state.withLock { state in
+    _ = state.wait(seconds: 5) { $0.active[job] != nil || $0.claiming == 0 ? true : nil }
+    return state.withLock { state in
       guard let active = state.active[job] else { return false }
       active.control.request(request)
       return true
@@ -105,6 +109,7 @@ final class Scheduler: Sendable {
     while true {
       let seen = state.withLock { $0.changes }
       guard !state.withLock({ $0.stopping }) else { return }
+      state.withLock { $0.claiming += 1 }
       do {
         if let job = try store.claimNextJob() {
           train(job)
@@ -113,6 +118,7 @@ final class Scheduler: Sendable {
       } catch {
         log("the queue cannot be read: \(error)")
       }
+      state.update { $0.claiming -= 1 }
       // A second at most, so that a failed read is tried again.
       _ = state.wait(seconds: 1) { $0.stopping || $0.changes != seen ? true : nil }
     }
@@ -122,6 +128,7 @@ final class Scheduler: Sendable {
     let control = RunControl()
     state.update { state in
       state.active[job.id] = Active(control: control, progress: JobProgress(job))
+      state.claiming -= 1
       if state.stopping { control.request(.stop) }
     }
     announce(job)

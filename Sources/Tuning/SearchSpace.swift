@@ -8,7 +8,7 @@
 import Autodiff
 import JSON
 
-/// The values that one hyperparameter may take, as a sweep's `parameters` spell them (API.md section 6).
+/// The values that one hyperparameter may take, as a sweep's `parameters` spell them.
 public enum Distribution: Sendable, Equatable {
   /// One of a list.
   case values([JSON])

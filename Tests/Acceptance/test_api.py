@@ -145,6 +145,15 @@ def test_priority_decides_and_then_age(servers):
     assert starts == sorted(starts)
 
 
+def test_a_job_that_is_just_beginning_can_be_paused_and_cancelled(server):
+    for _ in range(150):
+        for action, state in (("pause", "paused"), ("cancel", "cancelled")):
+            job = server.submit(LONG)
+            answer = server.action(job, action)
+            assert (answer.status_code, answer.json().get("state")) == (200, state), answer.text
+            server.action(job, "cancel")
+
+
 def test_a_queued_job_can_be_paused_and_cancelled(servers):
     server = servers("--workers", "1")
     blocker = server.submit(LONG)

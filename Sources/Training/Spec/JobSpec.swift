@@ -1,4 +1,4 @@
-// A job as the user describes it (API.md section 5): the only configuration of a run. `decode` fills in every
+// A job as the user describes it (`JobSpec` in openapi.json): the only configuration of a run. `decode` fills in every
 // default and refuses what it does not know; `encode` gives the full description back.
 //
 // To add a field, read it in the spec's initializer and write it in `encoded`; to add a method, add its file
