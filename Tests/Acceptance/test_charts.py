@@ -70,8 +70,9 @@ def seen(page, key="loss"):
 
 def choice(page, name):
     """A choice of the view, as the address holds it."""
-    page.wait_for_timeout(130)  # what is dragged enters the address a little later
-    return urllib.parse.parse_qs(page.evaluate("location.hash").partition("?")[2]).get(name, [None])[0]
+    # What is dragged enters the address a little later, by the page's own clock.
+    address = page.evaluate("new Promise((done) => setTimeout(() => done(location.hash), 130))")
+    return urllib.parse.parse_qs(address.partition("?")[2]).get(name, [None])[0]
 
 
 def at(page, x, y=0.5, key="loss"):
