@@ -91,6 +91,22 @@ import Testing
     }
   }
 
+  /// Each chunk is in the order of its history, and yet the chunks are not.
+  @Test func timesMayBeginAnewWithAChunk() throws {
+    let folder = try TemporaryFolder()
+    let store = try folder.open(limits: .lazy)
+    try store.createRun(NewRun(uid: "r", name: "run"))
+    let chunk = Connection.chunkPoints
+    let logged = (0..<3 * chunk).map {
+      MetricPoint(key: "m", step: Int64($0), timestamp: Int64($0 % chunk), value: Double($0))
+    }
+    try store.append(logged, run: "r")
+    try store.foldAll(budget: 100_000)
+    let orders = try store.read { try $0.all("SELECT in_order FROM chunk") { $0.integer(0) } }
+    #expect(orders.count > 1 && orders.allSatisfy { $0 == 1 })
+    #expect(try pages(store, limit: 500) == sorted(logged))
+  }
+
   /// A page of a log with rising times costs its own chunks: bytes elsewhere may be damaged.
   @Test func aPageReadsItsChunksAlone() throws {
     let folder = try TemporaryFolder()

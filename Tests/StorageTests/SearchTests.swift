@@ -16,6 +16,11 @@ import Testing
         FilterClause(entity: "tags", key: "a.b.c", comparator: "NOT IN", value: .list(["x", "y"])),
         FilterClause(entity: nil, key: "status", comparator: "IS NOT NULL", value: .nothing),
       ])
+    #expect(
+      try FilterGrammar.clauses(#"a = 'it\'s' AND b = "a\""#) == [
+        FilterClause(entity: nil, key: "a", comparator: "=", value: .text(#"it\'s"#)),
+        FilterClause(entity: nil, key: "b", comparator: "=", value: .text(#"a\"#)),
+      ])
     #expect(try FilterGrammar.clauses("") == [])
   }
 

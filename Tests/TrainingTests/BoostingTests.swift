@@ -97,6 +97,24 @@ import Testing
     #expect(abs(try test.add(predictor).loss - (run.values("test/loss").last ?? 0)) < 1e-6)
   }
 
+  /// Of two members' probabilities the mean by their votes.
+  @Test("G10 votes weigh predictions") func votesWeighPredictions() throws {
+    let predictors = try [1, 2].map { seed in
+      let job = replacing(replacing(dropoutJob, ["seed"], JSON(seed)), ["dataset", "split_seed"], 9)
+      return try Predictor(checkpoint: try #require(try finished(job).latest?.bytes), catalog: .builtin)
+    }
+    let evaluation = try EnsembleEvaluation(predictors[0], .validation)
+    for (predictor, vote) in zip(predictors, [3.0, 1]) { _ = try evaluation.add(predictor, vote: vote) }
+    let part = try #require(predictors[0].part(.validation))
+    let (a, b) = (try predictors[0].predictions(part), try predictors[1].predictions(part))
+    let width = a.count / part.count
+    let loss = part.rows.enumerated().reduce(0) { sum, row in
+      let place = row.offset * width + Int(part.examples.labels[Int(row.element)])
+      return sum - ExactMath.log(0.75 * a[place] + 0.25 * b[place])
+    }
+    #expect(abs(evaluation.ensemble().loss / (loss / Double(part.count)) - 1) < 1e-9)
+  }
+
   @Test("G11 regression is averaged") func regressionIsAveraged() throws {
     let job: JSON = [
       "dataset": ["name": "diabetes", "validation": 0.2], "model": ["preset": "mlp", "hidden": [4]],
@@ -127,6 +145,11 @@ import Testing
 }
 
 @Suite struct SharpnessTests {
+  @Test("G14 the rise in percent of the loss and one") func definition() {
+    #expect(Sharpness(loss: 0.5, maximum: 0.8, examples: 1).sharpness == 100 * (0.8 - 0.5) / 1.5)
+    #expect(Sharpness(loss: 3, maximum: 3, examples: 1).sharpness == 0)
+  }
+
   /// A linear model's squared error is convex in its parameters, so the largest value in a box is at a corner, all of
   /// which are tried here in doubles.
   @Test("G14 corner of a convex box") func cornerOfAConvexBox() throws {
