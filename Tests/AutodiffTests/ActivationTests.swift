@@ -131,4 +131,28 @@ func reference(_ function: ActivationFunction, _ x: Double) -> Double {
       #expect(try GradientTests.squares(batch, features, out, layers).error() < 2e-4)
     }
   }
+
+  /// What follows may sum whole rows, padding and all.
+  @Test("L2 what an activation makes of padding is not seen", arguments: functions)
+  func paddingIsNotSeen(_ function: ActivationFunction) throws {
+    var graph = try Graph(batch: 3)
+    let x = try graph.activation(function, try graph.input([5]))
+    let y = try graph.layerNorm(
+      x, weight: try graph.parameter("weight", [5]), bias: try graph.parameter("bias", [5]), epsilon: 1e-5)
+    let bench = try Bench(try Plan.make(graph, loss: nil, output: y, mode: .evaluation))
+    try bench.plan.layout.write([Float](repeating: 1, count: 5), to: 0, in: bench.parameters)
+    let inputs = (0..<15).map { Float($0 * 7 % 11) / 4 - 1 }
+    bench.executor.setInput(inputs, columns: 5)
+    bench.executor.run(seed: 0, step: 0)
+    let found = bench.executor.outputRows(columns: 5)
+    for row in 0..<3 {
+      let values = inputs[row * 5..<row * 5 + 5].map { reference(function, Double($0)) }
+      let mean = values.reduce(0, +) / 5
+      let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 5
+      for column in 0..<5 {
+        let exact = (values[column] - mean) / (variance + 1e-5).squareRoot()
+        #expect(abs(Double(found[row * 5 + column]) - exact) < 1e-5)
+      }
+    }
+  }
 }
