@@ -1,13 +1,17 @@
 /// One CSV record (RFC 4180), ended by CRLF's lone LF as spreadsheets and `csv` readers both take it.
 ///
 /// A text cell that a spreadsheet would run as a formula is made inert by a leading apostrophe.
-func csvRecord(_ cells: [CSVCell]) -> String { cells.map(\.text).joined(separator: ",") + "\n" }
+public func csvRecord(_ cells: [CSVCell]) -> String { cells.map(\.text).joined(separator: ",") + "\n" }
 
 /// A cell of a CSV record: numbers stand as they are, text is quoted where it must be.
-enum CSVCell {
+public enum CSVCell: Sendable {
+  /// A text, quoted and made inert where it must be.
   case text(String)
+  /// A whole number.
   case integer(Int64)
+  /// A number; what is not finite as `NaN`, `Infinity`, `-Infinity`.
   case number(Double)
+  /// Nothing.
   case empty
 
   var text: String {

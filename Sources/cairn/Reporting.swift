@@ -58,6 +58,7 @@ extension Command {
     examples: ["cairn runs", "cairn runs --experiment digits --csv"]
   ) { arguments in
     let client = try client(arguments)
+    try chooseFormat(arguments)
     var path = "/api/v1/runs?limit=\(try arguments.integer("limit", in: 1...1000) ?? 20)"
     if let experiment = arguments.text("experiment") { path += "&experiment=\(pathSegment(experiment))" }
     if arguments.has("csv") {
@@ -90,6 +91,7 @@ extension Command {
     examples: ["cairn metrics 4f0c… val/loss", "cairn metrics 4f0c… train/loss --csv --max-points 0"]
   ) { arguments in
     let client = try client(arguments)
+    try chooseFormat(arguments)
     let maxPoints = try arguments.integer("max-points", in: 0...100_000) ?? 20
     let key = arguments.positional[1].split(separator: "/", omittingEmptySubsequences: false)
       .map { pathSegment(String($0)) }.joined(separator: "/")
@@ -114,11 +116,15 @@ extension Command {
 
   static let show = Command(
     name: "show", summary: "Print everything about a run", arguments: ["RUN"],
-    options: clientOptions + [formatOptions[0]],
-    description: "Prints a run's state, its parameters, metrics and checkpoints.",
-    examples: ["cairn show 4f0c…"]
+    options: clientOptions + formatOptions,
+    description: """
+      Prints a run's state, its parameters, metrics and checkpoints. As comma-separated values it is
+      one fact a line: what it is about, its key, the field, the value.
+      """,
+    examples: ["cairn show 4f0c…", "cairn show 4f0c… --csv"]
   ) { arguments in
     let client = try client(arguments)
+    try chooseFormat(arguments)
     let path = "/api/v1/runs/\(pathSegment(arguments.positional[0]))"
     let run = try client.get(path)
     let metrics = try client.get(path + "/metrics")
@@ -130,16 +136,19 @@ extension Command {
       print(JSON.object(whole).pretty)
       return 0
     }
+    if arguments.has("csv") {
+      print(facts(run, metrics, checkpoints).map(csvRecord).joined(), terminator: "")
+      return 0
+    }
     for key in ["run_id", "name", "experiment", "status"] {
       print(key + String(repeating: " ", count: 12 - key.count) + printable(run[key]?.stringValue ?? ""))
     }
     let params = run["params"]?.objectValue?.entries.map { [$0.key, $0.value.stringValue ?? ""] } ?? []
     print("\n" + table(["parameter", "value"], params, numeric: 9...9), terminator: "")
-    let fields = ["count", "first", "last", "min", "min_step", "max", "max_step"]
     let rows = (metrics["metrics"]?.arrayValue ?? []).map { metric in
-      [metric["key"]?.stringValue ?? ""] + fields.map { cell(metric[$0]) }
+      [metric["key"]?.stringValue ?? ""] + summaryFields.map { cell(metric[$0]) }
     }
-    print("\n" + table(["metric"] + fields, rows, numeric: 1...7), terminator: "")
+    print("\n" + table(["metric"] + summaryFields, rows, numeric: 1...7), terminator: "")
     let saved = (checkpoints["checkpoints"]?.arrayValue ?? []).map { checkpoint in
       [cell(checkpoint["step"]), cell(checkpoint["epoch"]), cell(checkpoint["bytes"])]
         + [(checkpoint["labels"]?.arrayValue ?? []).compactMap(\.stringValue).joined(separator: ", ")]
@@ -148,6 +157,49 @@ extension Command {
     return 0
   }
 }
+
+/// Refuses two forms at once.
+private func chooseFormat(_ arguments: Arguments) throws {
+  if arguments.has("json"), arguments.has("csv") {
+    throw Complaint.usage("--json and --csv exclude each other")
+  }
+}
+
+/// What `show` knows of a run, one fact a record, under the header `about,key,field,value`.
+private func facts(_ run: JSON, _ metrics: JSON, _ checkpoints: JSON) -> [[CSVCell]] {
+  var records: [[CSVCell]] = [[.text("about"), .text("key"), .text("field"), .text("value")]]
+  func add(_ about: String, _ key: String, _ field: String, _ value: JSON?) {
+    records.append([.text(about), .text(key), .text(field), plainCell(value)])
+  }
+  for field in ["run_id", "name", "experiment", "status", "start_time", "end_time"] {
+    add("run", "", field, run[field])
+  }
+  for (about, name) in [("param", "params"), ("tag", "tags")] {
+    for (key, value) in run[name]?.objectValue?.entries ?? [] { add(about, key, "value", value) }
+  }
+  for metric in metrics["metrics"]?.arrayValue ?? [] {
+    let key = metric["key"]?.stringValue ?? ""
+    for field in summaryFields + ["last_step"] { add("metric", key, field, metric[field]) }
+  }
+  for checkpoint in checkpoints["checkpoints"]?.arrayValue ?? [] {
+    let step = cell(checkpoint["step"])
+    for field in ["epoch", "bytes"] { add("checkpoint", step, field, checkpoint[field]) }
+    for label in checkpoint["labels"]?.arrayValue ?? [] { add("checkpoint", step, "label", label) }
+  }
+  return records
+}
+
+/// A value of the API as it is, for a machine to read.
+private func plainCell(_ value: JSON?) -> CSVCell {
+  switch value {
+  case .integer(let number): .integer(number)
+  case .number(let number): .number(number)
+  case .string(let text): .text(text)
+  default: .empty
+  }
+}
+
+private let summaryFields = ["count", "first", "last", "min", "min_step", "max", "max_step"]
 
 /// A value of the API as the text of a table cell.
 func cell(_ value: JSON?) -> String {

@@ -1,5 +1,6 @@
 """The program as a person meets it in a terminal."""
 
+import csv
 import json
 import os
 import re
@@ -98,6 +99,17 @@ def test_submit_and_reports(server, tmp_path):
     assert "153" in cairn("metrics", run, "val/loss", *address).stdout
     page = cairn("show", run, *address).stdout
     assert "optimizer.lr" in page and "train/loss" in page and "latest" in page
+    assert json.loads(cairn("show", run, "--json", *address).stdout)["run_id"] == run
+    facts = list(csv.reader(cairn("show", run, "--csv", *address).stdout.splitlines()))
+    assert facts[0] == ["about", "key", "field", "value"] and all(len(fact) == 4 for fact in facts)
+    assert ["run", "", "run_id", run] in facts and ["param", "optimizer.lr", "value", "0.001"] in facts
+    last = server.curve(run, "val/loss")["values"][-1]
+    (shown,) = [fact[3] for fact in facts if fact[:3] == ["metric", "val/loss", "last"]]
+    assert float(shown) == last
+    assert ["checkpoint", "153", "label", "latest"] in facts
+    for command in (["show", run], ["runs"], ["metrics", run, "val/loss"]):
+        both = cairn(*command, "--json", "--csv", *address)
+        assert both.returncode == 64 and both.stdout == "" and "--csv" in both.stderr
     unknown = cairn("show", "0" * 32, *address)
     assert unknown.returncode == 1 and "0" * 32 in unknown.stderr
     nobody = cairn("runs", "--server", "http://127.0.0.1:1")
