@@ -102,6 +102,8 @@ extension EventLoop {
       allow(methods, status: 204, connection, head)
     case .escapedSlash:
       throw .malformed("the path holds an escaped slash")
+    case .emptySegment:
+      throw .malformed("the path holds an empty segment")
     case .notFound:
       connection.current?.job = Job(
         request: request(connection, head, [:]), minor: head.minor, destination: .fallback)

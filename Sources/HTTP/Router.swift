@@ -49,6 +49,8 @@ struct Router: Sendable {
     case methodNotAllowed([HTTPMethod])
     /// Nothing matches, and the path holds an escaped slash, which only tails may.
     case escapedSlash
+    /// Nothing matches, and the path holds an empty segment before its last, which only tails may.
+    case emptySegment
     case notFound
   }
 
@@ -148,7 +150,8 @@ struct Router: Sendable {
       allowed.insert(.options)
       return .methodNotAllowed(HTTPMethod.allCases.filter(allowed.contains))
     }
-    return segments.contains(where: \.hasEscapedSlash) ? .escapedSlash : .notFound
+    if segments.contains(where: \.hasEscapedSlash) { return .escapedSlash }
+    return segments.dropLast().contains { $0.text.isEmpty } ? .emptySegment : .notFound
   }
 
   private func search(

@@ -96,7 +96,8 @@ struct Target: Equatable, Sendable {
     throw .malformed("the request target must begin with a slash")
   }
 
-  /// The segments of a raw path: `/` has none, a trailing slash gives an empty last one.
+  /// The segments of a raw path: `/` has none, a trailing slash gives an empty last one, `a//b` one in the middle,
+  /// which only tail captures may hold. A path does not begin with two slashes: that would name a host.
   static func segments(
     _ path: ArraySlice<UInt8>, limits: HTTPLimits
   ) throws(HTTPFailure) -> [PathSegment] {
@@ -110,7 +111,7 @@ struct Target: Equatable, Sendable {
     segments.reserveCapacity(pieces.count)
     var total = 0
     for (index, piece) in pieces.enumerated() {
-      if piece.isEmpty, index + 1 < pieces.count { throw .malformed("the path holds an empty segment") }
+      if piece.isEmpty, index == 0, pieces.count > 1 { throw .malformed("the path holds an empty segment") }
       let segment = try Self.segment(piece, limits: limits)
       total += segment.text.utf8.count + 1
       guard total <= limits.path else {

@@ -88,6 +88,16 @@ def test_names_of_every_kind(server):
     assert set(names(server, "0/names")) == {name.split("/")[0] for name in kinds}
 
 
+def test_empty_parts_of_a_path_count_for_nothing(server):
+    assert raw(server, "PUT", f"{FILES}/0/r//artifacts///x", b"1") == 200
+    assert raw(server, "GET", f"{FILES}/0//r/artifacts/x") == 200
+    assert names(server, "0/r/artifacts") == names(server, "0//r/artifacts/") == {"x": 1}
+    assert raw(server, "PUT", f"{FILES}/0/r/artifacts/folder/", b"1") == 400
+    assert raw(server, "GET", "/api/2.0/mlflow//runs/get") == 400
+    assert raw(server, "DELETE", f"{FILES}/0/r/artifacts//x") == 200
+    assert names(server, "0/r/artifacts") == {}
+
+
 HOSTILE = [
     "..", "../x", "a/../../x", "%2e%2e/x", "..%2fx", "%252e%252e/x", "..%5cx", "..\\x", "/etc/passwd", "%2fetc/passwd",
     "a%00b", "a%23/../x", "a%5c..%5cx", "file:%2f%2f%2fetc%2fpasswd", "c:%2fx", ".%2e/x", "%c0%ae%c0%ae/x",
@@ -97,7 +107,8 @@ HOSTILE = [
 def raw(server, method, target, body=b""):
     """The status of a request whose target goes out exactly as it is."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+        head += "Content-Type: application/json\r\n\r\n"
         connection.sendall(head.encode() + body)
         return int(connection.makefile("rb").readline().split()[1])
 

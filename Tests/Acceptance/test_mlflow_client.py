@@ -2,29 +2,13 @@
 
 import concurrent.futures
 import math
-import os
 import threading
 
 import pytest
 from conftest import digits
-
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Metric, Param, RunTag, ViewType  # noqa: E402
-from mlflow.exceptions import MlflowException  # noqa: E402
-
-
-@pytest.fixture
-def client(server):
-    mlflow.set_tracking_uri(server.url)
-    # The module remembers the experiment of the test before, which this server has never seen.
-    mlflow.set_experiment(experiment_id="0")
-    yield MlflowClient(server.url)
-    while mlflow.active_run():
-        mlflow.end_run()
+from mlflow_client import MlflowClient, client, mlflow  # noqa: F401
+from mlflow.entities import Metric, Param, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 
 
 def test_a_run_from_begin_to_end(client):
@@ -219,6 +203,44 @@ def test_a_built_in_job_is_an_ordinary_run(server, client):
     assert server.get(f"/api/v1/runs/{number}")["tags"]["reviewed"] == "yes"
 
 
+def test_a_client_adds_to_a_job_while_it_runs(server, client):
+    """Its tags, parameters, points and files stand beside what the job writes; neither loses any, and the bits of the
+    training are those of a job that was left alone."""
+    spec = digits(train={"epochs": 30, "batch_size": 16}, checkpoint={"every_epochs": 5, "keep_last": 3})
+    job = server.submit(spec)
+    number = job["run_id"]
+    server.wait(job["id"], states=("running",))
+    sent = 0
+    while server.job(job["id"])["state"] == "running" or sent == 0:
+        client.log_metric(number, "mine", sent * 0.5, step=sent)
+        client.log_batch(number, [Metric("mine/batch", float(i), sent, sent * 10 + i) for i in range(10)])
+        client.set_tag(number, f"tag{sent}", str(sent))
+        client.log_param(number, f"mine.{sent}", sent)
+        client.log_text(number, f"note {sent}", f"notes/{sent}.txt")
+        sent += 1
+    assert server.wait(job["id"])["state"] == "finished" and sent > 3
+    alone = server.run_job(spec)
+    found = client.get_run(number)
+    untouched = client.get_run(alone["run_id"]).data
+    assert found.info.status == "FINISHED"
+    assert [m.value for m in client.get_metric_history(number, "mine")] == [i * 0.5 for i in range(sent)]
+    assert sorted(m.step for m in client.get_metric_history(number, "mine/batch")) == list(range(sent * 10))
+    assert found.data.params == {**untouched.params, **{f"mine.{i}": str(i) for i in range(sent)}}
+    assert {key: value for key, value in found.data.tags.items() if key.startswith("tag")} == {
+        f"tag{i}": str(i) for i in range(sent)
+    }
+    assert untouched.tags.keys() <= found.data.tags.keys()
+    assert {file.path for file in client.list_artifacts(number, "notes")} == {f"notes/{i}.txt" for i in range(sent)}
+    assert mlflow.artifacts.load_text(f"{found.info.artifact_uri}/notes/{sent - 1}.txt") == f"note {sent - 1}"
+    assert {file.path for file in client.list_artifacts(number)} == {"checkpoints", "notes"}
+    curves = {key: curve for key, curve in server.curves(number).items() if not key.startswith("mine")}
+    assert curves == server.curves(alone["run_id"])
+    saved = [checkpoint["step"] for checkpoint in server.get(f"/api/v1/runs/{number}/checkpoints")["checkpoints"]]
+    assert len(saved) >= 3
+    for step in saved:
+        assert server.checkpoint(number, step) == server.checkpoint(alone["run_id"], step), step
+
+
 def test_native_runs_take_filter_and_order(server, client):
     for index in range(6):
         number = client.create_run("0", run_name=f"n{index}", start_time=5).info.run_id
@@ -248,5 +270,8 @@ def test_probes_and_unknown_paths(server):
         assert server.get(f"{prefix}/3.0/mlflow/server-info")["store_type"] == "SqlStore"
     for path in ("/api/2.0/mlflow/nothing", "/ajax-api/3.0/mlflow/traces", "/api/3.0/mlflow/scorers"):
         answer = server.request("GET", path)
+        assert answer.status_code == 404 and answer.json()["error_code"] == "ENDPOINT_NOT_FOUND"
+    for path in ("/graphql", "/gateway/x", "/v1/traces", "/api/2.0/mlflow/traces"):
+        answer = server.request("POST", path, json={})
         assert answer.status_code == 404 and answer.json()["error_code"] == "ENDPOINT_NOT_FOUND"
     assert server.request("DELETE", "/api/2.0/mlflow/runs/create").status_code == 405

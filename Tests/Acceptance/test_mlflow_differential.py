@@ -1,155 +1,20 @@
-"""The same requests to MLflow's own server and to this one: the same statuses, error codes and answers, field by
-field, times and ids aside.
+"""Experiments, runs, logging and searching: MLflow's own server and this one are asked the same and must answer the
+same, field by field, times and ids aside.
 
-Where MLflow's answer is a defect, this server answers 400 instead, and DEFECTS says so: values that do not parse are
+Where MLflow's answer is a defect, this server answers 400 instead, and the request says so: values that do not parse are
 stored as 0 with a 200, and some bad input is a 500.
 """
 
 import base64
 import json
 import random
-import re
 
 import pytest
-import requests
 from conftest import Server
+from mlflow_peer import Peer, Scenario
 from mlflow_server import MLflowServer
 
 SEED = 20261121
-TIMES = {"creation_time", "last_update_time"}
-
-
-class Peer:
-    """One of the servers: ids of its own behind names that both share."""
-
-    def __init__(self, url):
-        self.url = url
-        self.session = requests.Session()
-        self.ids = {}
-
-    def fill(self, value):
-        """Names such as `@run0` become this server's ids."""
-        if isinstance(value, str):
-            for name, number in self.ids.items():
-                value = value.replace(name, number)
-            return value
-        if isinstance(value, dict):
-            return {key: self.fill(part) for key, part in value.items()}
-        if isinstance(value, list):
-            return [self.fill(part) for part in value]
-        return value
-
-    def plain(self, value, key=None):
-        """An answer with names for ids, without times, and tags in one order."""
-        if isinstance(value, dict):
-            return {k: self.plain(part, k) for k, part in value.items() if k not in TIMES}
-        if isinstance(value, list):
-            parts = [self.plain(part) for part in value]
-            return sorted(parts, key=lambda part: json.dumps(part, sort_keys=True)) if key == "tags" else parts
-        if isinstance(value, str):
-            for name, number in self.ids.items():
-                if len(number) > 8:
-                    value = value.replace(number, name)
-                elif key == "experiment_id" and value == number:
-                    value = name
-                elif key in ("artifact_uri", "artifact_location") and re.match(rf"mlflow-artifacts:/{number}(/|$)", value):
-                    value = value.replace(f":/{number}", f":/{name}", 1)
-        return value
-
-    def send(self, method, path, body):
-        where = f"{self.url}/api/2.0/mlflow/{path}"
-        body = self.fill(body)
-        if method == "GET":
-            answer = self.session.get(where, params=body, timeout=60)
-        else:
-            answer = self.session.request(method, where, json=body, timeout=60)
-        try:
-            parsed = answer.json()
-        except ValueError:
-            parsed = {}
-        return answer.status_code, parsed
-
-
-def same(ours, theirs):
-    """Whether two answers say the same; numbers may be written as 1 or 1.0."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in ours)
-    if isinstance(ours, list) and isinstance(theirs, list):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    return ours == theirs
-
-
-def first_difference(ours, theirs, path="answer"):
-    """Where two answers begin to differ."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        for key in sorted(ours.keys() | theirs.keys()):
-            if key not in ours or key not in theirs or not same(ours[key], theirs[key]):
-                return first_difference(ours.get(key), theirs.get(key), f"{path}.{key}")
-    if isinstance(ours, list) and isinstance(theirs, list):
-        for index, (one, other) in enumerate(zip(ours, theirs)):
-            if not same(one, other):
-                return first_difference(one, other, f"{path}[{index}]")
-        return f"{path}: {len(ours)} and {len(theirs)} elements"
-    return f"{path}: {str(ours)[:200]} and {str(theirs)[:200]}"
-
-
-def without_noise(body):
-    """Fields that this server does not have, and the random names of nameless runs."""
-    if isinstance(body, dict):
-        drop = {"sqlstate", "error_class", "message", "workspace", "field"}
-        body = {key: without_noise(part) for key, part in body.items() if key not in drop}
-        if isinstance(body.get("data"), dict):
-            # The order inside a run's lists is free.
-            for name, part in body["data"].items():
-                if isinstance(part, list):
-                    body["data"][name] = sorted(part, key=lambda item: json.dumps(item, sort_keys=True))
-        return body
-    if isinstance(body, list):
-        return [without_noise(part) for part in body]
-    return body
-
-
-class Scenario:
-    def __init__(self, ours, theirs):
-        self.peers = [ours, theirs]
-        self.count = 0
-        self.differences = []
-
-    def call(self, method, path, body=None, binds=None, defect=False):
-        """One request to both; `binds` gives the id in the answer a name. `defect`: here it must be a 400."""
-        body = {} if body is None else body
-        self.count += 1
-        if path in ("runs/create", "experiments/create") and not binds:
-            keys = ("run", "info", "run_id") if path == "runs/create" else ("experiment_id",)
-            binds = (f"@made{self.count}@", *keys)
-        answers = []
-        for peer in self.peers:
-            status, parsed = peer.send(method, path, body)
-            if binds and status == 200:
-                name, *keys = binds
-                number = parsed
-                for key in keys:
-                    number = number[key]
-                peer.ids[name] = number
-            answers.append((status, without_noise(peer.plain(parsed))))
-        (status, ours), (their_status, theirs) = answers
-        request = f"{method} {path} {json.dumps(body, ensure_ascii=False)[:300]}"
-        if defect:
-            if status != 400 or ours.get("error_code") != "INVALID_PARAMETER_VALUE":
-                self.differences.append(f"{request}\n  a defect there, here: {status} {ours}")
-        elif their_status == 500:
-            if status >= 500:
-                self.differences.append(f"{request}\n  500 there, here: {status} {ours}")
-        elif status != their_status or not same(ours, theirs):
-            where = first_difference(ours, theirs)
-            self.differences.append(f"{request}\n  here {status}, there {their_status}; here and there {where}")
-        return answers
-
-    def post(self, path, body=None, **options):
-        return self.call("POST", path, body, **options)
-
-    def get(self, path, body=None, **options):
-        return self.call("GET", path, body, **options)
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +55,7 @@ def make_run(scenario, exp, name, **fields):
 
 
 def check(scenario, at_least):
-    assert scenario.count >= at_least
-    assert not scenario.differences, f"{len(scenario.differences)} of {scenario.count}:\n" + "\n".join(scenario.differences)
+    scenario.check(at_least)
 
 
 BAD = [None, "", 5, 1.5, True, [], {}, "x", "-1", "99999999", "0x1", "é"]
@@ -464,3 +328,63 @@ def test_run_search(scenario):
     for ids in ([], ["99999999"], ["abc"], [exp, "99999999"], None, exp, [5]):
         scenario.post("runs/search", {"experiment_ids": ids}, defect=ids == [5])
     check(scenario, 250)
+
+
+def test_forms_of_requests(scenario):
+    exp = experiment(scenario)
+    make_run(scenario, exp, "@r")
+    tag = b'{"run_id": "@r", "key": "k", "value": "v"}'
+    types = [None, "text/plain", "application/json; charset=utf-8", "application/jsonx", "application/x-www-form-urlencoded"]
+    for kind in types:
+        headers = {"Content-Type": kind} if kind else {}
+        scenario.post("runs/set-tag", raw=tag, headers=headers)
+        scenario.post("runs/log-metric", raw=b'{"run_id": "@r", "key": "m", "value": 1, "timestamp": 1}', headers=headers)
+        scenario.post("runs/log-batch", raw=b'{"run_id": "@r", "tags": [{"key": "b", "value": "1"}]}', headers=headers)
+        # Only POST is asked for its type.
+        scenario.call("PATCH", "registered-models/update", raw=b'{"name": "nobody"}', headers=headers)
+        scenario.call("DELETE", "registered-models/delete", raw=b'{"name": "nobody"}', headers=headers)
+    for body in (b"", b"{", b"null", b"[]", b"5", b'"x"', b"true", b'""', json.dumps(tag.decode()).encode(), b"  " + tag + b"\n",
+                 tag + b" x", tag[:-1] + b",}", tag.replace(b'"', b"'"), b"{}"):  # fmt: skip
+        scenario.post("runs/set-tag", raw=body)
+    for fields in (
+        {"run_id": None, "run_uuid": "@r"}, {"run_id": "", "run_uuid": "@r"}, {"run_id": "@r", "run_uuid": ""}, {"runId": "@r"},
+        {"run_id": "@r", "runId": "@r"}, {"run_id": "@r", "run_uuid": 5}, {"run_uuid": 5}, {"run_id": "@r", "run_uuid": "other"},
+    ):  # fmt: skip
+        scenario.post("runs/set-tag", {**fields, "key": "t", "value": "1"})
+        for path in ("delete-tag", "log-inputs", "delete", "restore"):
+            scenario.post(f"runs/{path}", {**fields, "key": "none"})
+    for query in ({"run_id": "", "run_uuid": "@r"}, {"run_uuid": "@r"}, {"run_id": "@r", "unknown": "1"}):
+        scenario.get("runs/get", query)
+        scenario.get("metrics/get-history", {**query, "metric_key": "m"})
+        scenario.get("artifacts/list", query)
+    for run in ("a b", "-x", "x" * 257, "é", "nobody"):
+        scenario.post("runs/log-inputs", {"run_id": run, "datasets": []})
+    for value in ("0x10", "0x1p3", "+1", "1e5", "-0", "inf", "-Infinity", "1e400"):
+        scenario.post("runs/log-metric", {"run_id": "@r", "key": "n", "value": value, "timestamp": 1})
+        batch = {"run_id": "@r", "metrics": [{"key": "n", "value": value, "timestamp": 1}]}
+        scenario.post("runs/log-batch", batch, defect=value.startswith("0x"))
+    for end in (0, 77, 0, None, -5):
+        scenario.post("runs/update", {"run_id": "@r", "end_time": end})
+    for number in ("-1", "99999999"):
+        scenario.post("runs/create", {"experiment_id": number, "start_time": 1})
+    scenario.get("runs/get", {"run_id": "@r"})
+    check(scenario, 90)
+
+
+def test_quotes_around_names(scenario):
+    exp = experiment(scenario)
+    for index in range(3):
+        make_run(scenario, exp, f"@n{index}", start_time=10 + index)
+        metrics = [{"key": "acc", "value": -index, "timestamp": 1}]
+        tags = [{"key": "a b", "value": str(index)}, {"key": "acc", "value": str(-index)}]
+        scenario.post("runs/log-batch", {"run_id": f"@n{index}", "metrics": metrics, "tags": tags})
+    names = ["{}.'{}'", '{}."{}"', "{}.`{}`"]
+    for form in names:
+        for entity, key, value in (("tags", "a b", "'1'"), ("tags", "acc", "'-1'"), ("metrics", "acc", "-1"), ("attributes", "run_name", "'n1'")):
+            scenario.post("runs/search", {"experiment_ids": [exp], "filter": f"{form.format(entity, key)} = {value}"})
+            scenario.post("runs/search", {"experiment_ids": [exp], "order_by": [form.format(entity, key) + " DESC"]})
+    for name in ('"start_time"', "`start_time`", "'start_time'", '"Created"', '"end_time" DESC', '"bogus"', '"metrics".acc', '"metrics.acc"'):
+        scenario.post("runs/search", {"experiment_ids": [exp], "order_by": [name]})
+    for text in ("\"run_name\" = 'n1'", "'run_name' = 'n1'", "`run_name` = 'n1'", "\"start_time\" > 10", "'tags'.acc = '-1'"):
+        scenario.post("runs/search", {"experiment_ids": [exp], "filter": text})
+    check(scenario, 35)

@@ -7,21 +7,7 @@ import time
 
 import numpy
 import pytest
-
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-
-
-@pytest.fixture
-def client(server):
-    mlflow.set_tracking_uri(server.url)
-    mlflow.set_experiment(experiment_id="0")
-    yield MlflowClient(server.url)
-    while mlflow.active_run():
-        mlflow.end_run()
+from mlflow_client import client, mlflow  # noqa: F401
 
 
 def tree(client, run, path=None):

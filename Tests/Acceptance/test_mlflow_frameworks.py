@@ -1,32 +1,16 @@
 """Training frameworks that log to MLflow by themselves, and models that come back from where they were logged."""
 
-import os
 import warnings
 
 import numpy
 import pytest
-
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-
-import mlflow  # noqa: E402
-import mlflow.sklearn  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from sklearn.datasets import load_iris  # noqa: E402
-from sklearn.linear_model import LogisticRegression  # noqa: E402
-from sklearn.model_selection import GridSearchCV  # noqa: E402
+from mlflow_client import client, mlflow  # noqa: F401
+import mlflow.sklearn
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
 warnings.filterwarnings("ignore")
-
-
-@pytest.fixture
-def client(server):
-    mlflow.set_tracking_uri(server.url)
-    mlflow.set_registry_uri(server.url)
-    mlflow.set_experiment(experiment_id="0")
-    yield MlflowClient(server.url)
-    while mlflow.active_run():
-        mlflow.end_run()
 
 
 def test_scikit_learn_logs_by_itself_and_the_model_comes_back(client):

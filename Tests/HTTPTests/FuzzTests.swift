@@ -94,7 +94,7 @@ import Testing
         let isHarmless =
           !parts.contains("..") && !parts.contains(".") && !segment.text.contains("\\")
           && !segment.text.utf8.contains(0)
-          && (!parts.contains("") || (segment.text.isEmpty && index + 1 == target.segments.count))
+          && (!parts.contains("") || (segment.text.isEmpty && (index > 0 || target.segments.count == 1)))
           && segment.hasEscapedSlash == (parts.count > 1)
         guard isHarmless else {
           Issue.record("seed \(seed): \(path) -> \(target.segments)")

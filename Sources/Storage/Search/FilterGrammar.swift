@@ -5,8 +5,8 @@
 //     value   = 'text' | "text" | number | ( 'text', ... )
 //     order   = identifier [ ASC | DESC ]
 //
-// An identifier is `entity.key` or a bare attribute; what follows the first dot is the key, in back-ticks or double
-// quotes when it is no plain name. Texts know no escapes. Each kind of thing that is searched gives the names and
+// An identifier is `entity.key` or a bare attribute; what follows the first dot is the key, in back-ticks or quotes
+// when it is no plain name; a bare attribute may stand in back-ticks or double quotes. Texts know no escapes. Each kind of thing that is searched gives the names and
 // operators their meaning in a file of its own, compiled to SQL with bound values.
 
 /// Why a filter or an order is refused, in MLflow's words.
@@ -55,7 +55,8 @@ enum FilterGrammar {
   /// An item of an order.
   static func order(_ text: String) throws(FilterError) -> OrderItem {
     let invalid = FilterError("Invalid order_by clause '\(text)'. Could not be parsed.")
-    guard let tokens = try? FilterLexer.tokens(text), case .identifier(let entity, let key, _)? = tokens.first
+    guard let tokens = try? FilterLexer.tokens(text),
+      case .identifier(let entity, let key, _)? = tokens.first?.asIdentifier
     else { throw invalid }
     switch tokens.count {
     case 1: return OrderItem(entity: entity, key: key, isAscending: true)
@@ -85,6 +86,12 @@ enum FilterToken: Equatable {
     case .identifier(_, _, let source), .text(_, let source), .list(_, let source): source
     case .comparator(let text), .number(let text), .other(let text): text
     }
+  }
+
+  /// The same where a name must stand: there double quotes hold a bare attribute.
+  var asIdentifier: FilterToken {
+    guard case .text(let text, let source) = self, source.hasPrefix("\"") else { return self }
+    return .identifier(entity: nil, key: text, source: source)
   }
 }
 
@@ -183,7 +190,7 @@ private struct FilterScanner {
     return .number(source(from: start))
   }
 
-  /// `word`, `word.word.word`, ``word.`any thing` `` or `word."any thing"`.
+  /// `word`, `word.word.word`, ``word.`any thing` `` or `word."any thing"`, also in single quotes.
   private mutating func identifier() throws(FilterError) -> FilterToken {
     let start = position
     let first = try part()
@@ -193,7 +200,7 @@ private struct FilterScanner {
     position += 1
     let keyStart = position
     guard position < scalars.count,
-      Self.isWord(scalars[position]) || "`\"".unicodeScalars.contains(scalars[position])
+      Self.isWord(scalars[position]) || "`\"'".unicodeScalars.contains(scalars[position])
     else {
       return .other(source(from: start))
     }
@@ -212,7 +219,7 @@ private struct FilterScanner {
     guard position < scalars.count else { return "" }
     let start = position
     let quote = scalars[position]
-    if quote == "`" || quote == "\"" {
+    if quote == "`" || quote == "\"" || quote == "'" {
       position += 1
       while position < scalars.count, scalars[position] != quote { position += 1 }
       guard position < scalars.count else {
@@ -291,7 +298,7 @@ private struct FilterParser {
   }
 
   private mutating func clause() throws(FilterError) -> FilterClause {
-    guard case .identifier(let entity, let key, let source) = tokens[position] else {
+    guard case .identifier(let entity, let key, let source) = tokens[position].asIdentifier else {
       throw invalid(tokens[position])
     }
     if entity == nil, ["OR", "NOT"].contains(source.uppercased()) { throw invalid(tokens[position]) }

@@ -42,7 +42,7 @@ enum ArtifactPaths {
   }
 
   /// One decoding; escapes that are none stay, and so does what would not be UTF-8.
-  private static func percentDecoded(_ text: String) -> String {
+  static func percentDecoded(_ text: String) -> String {
     guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
     let bytes = Array(text.utf8)
     var result: [UInt8] = []

@@ -66,10 +66,10 @@ private func runArtifactRoutes(_ context: Context) -> [MLflowRoute] {
       return try download(joined(try servedFolder(of: run.artifactURI), checked), tree, request)
     },
     MLflowRoute(.post, "mlflow/artifacts/presigned-upload-url", .write) { call in
-      try refusePresigned(call.fields, "upload")
+      try refusePresigned(call.fields, "upload", context)
     },
     MLflowRoute(.post, "mlflow/artifacts/presigned-download-url", .read) { call in
-      try refusePresigned(call.fields, "download")
+      try refusePresigned(call.fields, "download", context)
     },
     MLflowRoute(raw: .post, "mlflow/upload-artifact", .write, prefixes: ["/ajax-api"], bodyLimit: 10 << 20) {
       request in
@@ -91,8 +91,14 @@ private func runArtifactRoutes(_ context: Context) -> [MLflowRoute] {
 }
 
 /// Files of this server have no address of their own that a client could be sent to.
-private func refusePresigned(_ fields: MLflowFields, _ what: String) throws -> JSON {
+private func refusePresigned(_ fields: MLflowFields, _ what: String, _ context: Context) throws -> JSON {
   _ = try ArtifactPaths.checked(try fields.required("path"))
+  if let uid = try fields.string("run_id"), !uid.isEmpty { _ = try artifactRun(uid, context) }
+  if let uid = try fields.string("model_id"), !uid.isEmpty {
+    guard try context.store.read({ try $0.loggedModel(uid) }) != nil else {
+      throw HTTPFailure.mlflow(.resourceDoesNotExist, "Logged model with ID '\(uid)' not found.")
+    }
+  }
   throw HTTPFailure.invalidParameter(
     "Presigned \(what) URLs are not supported for artifacts that go through this server")
 }

@@ -10,6 +10,7 @@ func inputRoutes(_ context: Context) -> [MLflowRoute] {
       let run = try call.fields.runID()
       let datasets = try call.fields.objects("datasets").map(datasetInput)
       let models = try call.fields.objects("models").map { try $0.string("model_id") ?? "" }
+      try MLflowRules.checkRunID(run)
       try store.write { connection in
         try connection.requireActiveRun(run)
         try connection.logInputs(datasets, models: models, run: run)

@@ -84,7 +84,8 @@ private func readingRoutes(_ context: Context) -> [MLflowRoute] {
     },
     MLflowRoute(raw: .get, "\(path)/{id}/artifacts/files", .read, prefixes: ["/ajax-api"]) { request in
       guard let file = request.query.first("artifact_file_path"), !file.isEmpty else {
-        throw HTTPFailure.missing("artifact_file_path")
+        throw HTTPFailure.mlflow(
+          .badRequest, "Request must include the \"artifact_file_path\" query parameter.")
       }
       let checked = try ArtifactPaths.checked(file)
       let model = try found(request.parameters["id"] ?? "", store)

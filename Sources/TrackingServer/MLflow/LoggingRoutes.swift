@@ -19,7 +19,7 @@ func loggingRoutes(_ context: Context) -> [MLflowRoute] {
       let key = try call.fields.required("key")
       let param = KeyValue(key, try call.fields.string("value") ?? "")
       var entries = RunEntries()
-      entries.params = [try checkedParam(param, parameter: "key", label: "Param key")]
+      entries.params = [try checkedParam(param, parameter: "key")]
       do {
         try recordEntries(entries, run: run, context)
       } catch StoreError.parameterChanged(let key, let was, let new) {
@@ -116,7 +116,7 @@ struct LogBatch: Sendable {
     self.run = run
     try LogBatch.checkCounts(metrics: metrics.count, params: params.count, tags: tags.count, run: run)
     for (index, key) in metrics.keys.enumerated() {
-      try MLflowRules.checkKey(key, parameter: "metrics[\(index)].name", called: "metrics[\(index)].name")
+      try MLflowRules.checkKey(key, parameter: "metrics[\(index)].name", called: metricLabel)
     }
     for timestamp in metrics.timestamps where timestamp < 0 { throw negativeTimestamp(timestamp) }
     entries.metrics = metrics
@@ -128,7 +128,7 @@ struct LogBatch: Sendable {
 
   private mutating func addParams(_ params: [KeyValue]) throws {
     entries.params = try params.enumerated().map {
-      try checkedParam($1, parameter: "params[\($0)].key", label: "params[\($0)].key")
+      try checkedParam($1, parameter: "params[\($0)].key")
     }
     var seen: Set<[UInt8]> = []
     let twice = entries.params.filter { !seen.insert(Array($0.key.utf8)).inserted }.map(\.key)
@@ -161,12 +161,7 @@ struct LogBatch: Sendable {
   }
 
   private static func checkCounts(metrics: Int, params: Int, tags: Int, run: String) throws {
-    let id = Array(run.unicodeScalars)
-    guard let first = id.first, id.count <= 256, first.isASCII, MLflowRules.isAlphanumeric(first),
-      id.allSatisfy({ $0 == "-" || $0 == "_" || MLflowRules.isAlphanumeric($0) || MLflowRules.isWord($0) })
-    else {
-      throw HTTPFailure.invalidValue("run_id", .string(run), "")
-    }
+    try MLflowRules.checkRunID(run)
     func check(_ what: String, _ count: Int, _ limit: Int) throws {
       guard count > limit else { return }
       throw HTTPFailure.invalidParameter(
@@ -239,6 +234,9 @@ private func publish(_ metrics: MetricBatch, run: String, _ context: Context) th
   publishPoints(metrics, run: run, experiment: experiment ?? "", to: context.hub)
 }
 
+/// What messages call the name of a metric that is too long.
+private let metricLabel = "Metric name"
+
 private func metric(_ fields: MLflowFields, path: String?) throws -> LoggedMetric {
   let key = try fields.required("key")
   try fields.require("value")
@@ -246,8 +244,7 @@ private func metric(_ fields: MLflowFields, path: String?) throws -> LoggedMetri
   let value = try fields.double("value") ?? 0
   let timestamp = try fields.integer("timestamp") ?? 0
   let step = try fields.integer("step") ?? 0
-  let label = path.map { $0 + ".name" }
-  try MLflowRules.checkKey(key, parameter: label ?? "name", called: label ?? "Metric name")
+  try MLflowRules.checkKey(key, parameter: path.map { $0 + ".name" } ?? "name", called: metricLabel)
   if timestamp < 0 { throw negativeTimestamp(timestamp) }
   func set(_ name: String) throws -> String? {
     let text = try fields.string(name)
@@ -263,8 +260,8 @@ private func negativeTimestamp(_ timestamp: Int64) -> HTTPFailure {
     "Got invalid timestamp \(timestamp) for metric. Timestamp must be a nonnegative long (64-bit integer)")
 }
 
-private func checkedParam(_ param: KeyValue, parameter: String, label: String) throws -> KeyValue {
-  try MLflowRules.checkKey(param.key, parameter: parameter, called: label)
+private func checkedParam(_ param: KeyValue, parameter: String) throws -> KeyValue {
+  try MLflowRules.checkKey(param.key, parameter: parameter, called: "Param key")
   return KeyValue(param.key, MLflowRules.truncated(param.value, MLflowRules.paramLength))
 }
 
@@ -298,7 +295,17 @@ private func pythonList(_ texts: [String]) -> String {
 
 /// A text as Python shows it, which is how it stands in MLflow's messages.
 private func pythonText(_ text: String) -> String {
-  text.contains("'") && !text.contains("\"")
-    ? "\"\(text)\""
-    : "'\(text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "\\'"))'"
+  let quote: Unicode.Scalar = text.contains("'") && !text.contains("\"") ? "\"" : "'"
+  var shown = String.UnicodeScalarView([quote])
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\n": shown += "\\n".unicodeScalars
+    case "\r": shown += "\\r".unicodeScalars
+    case "\t": shown += "\\t".unicodeScalars
+    case "\\", quote: shown += ["\\", scalar]
+    default: shown.append(scalar)
+    }
+  }
+  shown.append(quote)
+  return String(shown)
 }

@@ -41,12 +41,14 @@ struct MLflowFields: Sendable {
   /// The object in a body: nothing and what is no JSON count as `{}`; a string is taken for JSON once more.
   private static func object(of request: HTTPRequest, _ bytes: [UInt8]) throws -> JSONObject {
     if bytes.isEmpty { return [:] }
-    if request.method != .get, request.method != .head {
-      let type = request.headers["Content-Type"] ?? ""
-      let media = type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
-      guard media == "application/json" else {
-        throw HTTPFailure.mlflow(
-          .badRequest, "Bad Request. Content-Type must be one of ['application/json'].")
+    // MLflow looks at the type where a form of another site could post: the other methods no form has.
+    if request.method == .post {
+      guard let type = request.headers["Content-Type"] else {
+        throw HTTPFailure.invalidParameter("Bad Request. Content-Type header is missing.")
+      }
+      guard isJSON(type) else {
+        throw HTTPFailure.invalidParameter(
+          "Bad Request. Content-Type must be one of ['application/json'].")
       }
     }
     guard var value = try? JSON.parse(bytes) else { return [:] }
@@ -56,6 +58,11 @@ struct MLflowFields: Sendable {
     case .null: return [:]
     default: throw HTTPFailure.invalidParameter("The request's body must be a JSON object.")
     }
+  }
+
+  /// Whether a media type is JSON's, whatever its parameters.
+  static func isJSON(_ type: String) -> Bool {
+    type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased() == "application/json"
   }
 
   // MARK: Presence
@@ -70,7 +77,8 @@ struct MLflowFields: Sendable {
         return plain == .null ? nil : plain
       }
       if plain != nil {
-        throw HTTPFailure.invalidParameter("The field '\(path)\(name)' is given in two spellings.")
+        throw HTTPFailure.invalidParameter(
+          "Request specifies both '\(path)\(name)' and '\(Self.camelCase(name))'; provide only one of them.")
       }
       return other == .null ? nil : other
     }
@@ -116,13 +124,11 @@ struct MLflowFields: Sendable {
   }
 
   /// The run that a request names: `run_id`, or `run_uuid` where MLflow takes the old name for it.
+  ///
+  /// The other calls are content with the old name too, but look for the run by an empty one.
   func runID(orUUID: Bool = false) throws -> String {
-    if !has("run_id"), has("run_uuid") {
-      _ = try string("run_id")
-      // The other calls take it for a name that no run has.
-      guard orUUID else { throw noRun("") }
-      return try string("run_uuid") ?? ""
-    }
+    let old = orUUID ? try string("run_uuid") ?? "" : ""
+    if try string("run_id") == nil, has("run_uuid") { return old }
     return try required("run_id")
   }
 
@@ -147,7 +153,12 @@ struct MLflowFields: Sendable {
     switch value {
     case .bool(let flag): return flag ? 1 : 0
     case .string(let text):
-      if let number = Double(text), !number.isNaN { return number }
+      // Swift also reads hexadecimal fractions.
+      if !text.utf8.contains(where: { $0 | 0x20 == UInt8(ascii: "x") }), let number = Double(text),
+        !number.isNaN
+      {
+        return number
+      }
     default: break
     }
     throw HTTPFailure.mistyped(path + name, value)

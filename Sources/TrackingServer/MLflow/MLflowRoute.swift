@@ -106,8 +106,9 @@ func mlflowRoutes(_ context: Context) -> [HTTPRoute] {
 
 /// The answer to a path under MLflow's prefixes that nobody has: its clients know the code.
 func unknownMLflowPath(_ request: HTTPRequest) -> HTTPFailure? {
-  guard ["/api/2.0/", "/api/3.0/", "/ajax-api/"].contains(where: request.path.hasPrefix) else { return nil }
-  return .mlflow(.endpointNotFound, "there is no \(request.method.rawValue) \(request.path) here")
+  let places = ["/api/2.0/", "/api/3.0/", "/ajax-api/", "/gateway/", "/v1/", "/graphql"]
+  guard places.contains(where: request.path.hasPrefix) else { return nil }
+  return .mlflow(.endpointNotFound, "there is nothing at \(request.path)")
 }
 
 /// A store's refusal as MLflow would say it; a full disk and a queue that is too long keep their 503.
@@ -116,6 +117,8 @@ private func translated(_ error: any Error) -> any Error {
   return switch error as? StoreError {
   case .notFound(let what) where what.hasPrefix("run '"):
     noRun(String(what.dropFirst(5).dropLast()))
+  case .notFound(let what) where what.hasPrefix("experiment "):
+    HTTPFailure.mlflow(.resourceDoesNotExist, "No Experiment with id=\(what.dropFirst(11)) exists")
   case .notFound(let what): HTTPFailure.mlflow(.resourceDoesNotExist, "\(what) does not exist")
   case .conflict(let what): HTTPFailure.mlflow(.invalidParameterValue, what)
   default: error

@@ -31,6 +31,16 @@ enum MLflowRules {
     try checkLength(name, keyLength, called: label)
   }
 
+  /// Checks a run id where MLflow looks at its form: a letter or digit, then at most 255 of these, `_` and `-`.
+  static func checkRunID(_ run: String) throws {
+    let id = Array(run.unicodeScalars)
+    guard let first = id.first, id.count <= 256, isAlphanumeric(first),
+      id.allSatisfy({ $0 == "-" || $0 == "_" || isAlphanumeric($0) || isWord($0) })
+    else {
+      throw HTTPFailure.invalidValue("run_id", .string(run), "")
+    }
+  }
+
   /// Refuses a text of more than `limit` characters.
   static func checkLength(_ text: String, _ limit: Int, called label: String) throws {
     // A character of Python is a Unicode scalar; UTF-8 has at least as many bytes.

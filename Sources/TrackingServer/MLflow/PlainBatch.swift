@@ -7,7 +7,7 @@ import Storage
 /// Nil for anything else: an unknown or repeated field, another type, a model's metric, no JSON. The general reader
 /// then takes the body and finds the words for what is wrong with it.
 func plainBatch(_ request: HTTPRequest, _ body: [UInt8]) throws -> LogBatch? {
-  guard (request.headers["Content-Type"] ?? "").lowercased().hasPrefix("application/json") else { return nil }
+  guard MLflowFields.isJSON(request.headers["Content-Type"] ?? "") else { return nil }
   let parts: PlainBatch? = try? JSONReader.withReader(of: body) { reader in
     var batch = PlainBatch()
     try batch.read(&reader)

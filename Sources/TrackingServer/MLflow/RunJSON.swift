@@ -25,7 +25,8 @@ func runInfoJSON(_ run: RunRecord) -> JSON {
     "experiment_id": .string(String(run.experimentID)), "user_id": .string(run.userID),
     "status": .string(run.status.rawValue), "start_time": JSON(run.startTime ?? 0),
   ]
-  object.set("end_time", run.endTime)
+  // Time zero is how MLflow takes an end back.
+  object.set("end_time", run.endTime == 0 ? nil : run.endTime)
   object["artifact_uri"] = .string(run.artifactURI)
   object["lifecycle_stage"] = .string(run.lifecycle.rawValue)
   return .object(object)
