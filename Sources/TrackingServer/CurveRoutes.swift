@@ -118,6 +118,12 @@ private func write(_ curve: Curve, run: String?, to writer: inout JSONWriter) {
   if curve.sampled {
     numbers("min", curve.mins)
     numbers("max", curve.maxs)
+    writer.key("bucket")
+    writer.value(curve.bucket)
+    if let last = curve.lastStep {
+      writer.key("last_step")
+      writer.value(last)
+    }
   }
   writer.endObject()
 }

@@ -99,11 +99,18 @@ extension HTTPResponse {
 
   /// The one shape of every error.
   static func failure(_ failure: HTTPFailure) -> HTTPResponse {
-    var object: JSONObject = ["error_code": .string(failure.code), "message": .string(failure.message)]
-    if let field = failure.field { object["field"] = .string(field) }
-    var response = json(.object(object), status: failure.status)
+    var response = json(failure.json, status: failure.status)
     for field in failure.headers.fields { response.headers.set(field.name, field.value) }
     return response
+  }
+}
+
+extension HTTPFailure {
+  /// What an answer says of this failure.
+  var json: JSON {
+    var object: JSONObject = ["error_code": .string(code), "message": .string(message)]
+    if let field { object["field"] = .string(field) }
+    return .object(object)
   }
 }
 

@@ -24,6 +24,32 @@ func jobEndpoints(_ context: Context) -> [Endpoint] {
       return response
     },
     Endpoint(
+      method: .post, pattern: "/api/v1/jobs/check", permission: .read,
+      summary:
+        "Check a job that is being written: what dry_run answers, or the fault and where it is, with 200.",
+      query: [
+        .init(
+          name: "caret", schema: ["type": "integer", "minimum": 0],
+          meaning: "An offset in the text, in UTF-16 units, for which to propose what may stand there.")
+      ],
+      body: "JobSpec", answer: .json("JobCheck"), failures: [413], bodyLimit: 16 << 20
+    ) { request in
+      let bytes = try request.body.readAll()
+      let caret = try QueryReader(query: request.query).optionalInteger("caret").map { Int(clamping: $0) }
+      let text = JobText(String(decoding: bytes, as: UTF8.self), caret: caret ?? 0)
+      var answer: JSONObject = ["plan": .null, "error": .null, "range": .null, "proposals": .null]
+      if caret != nil { answer["proposals"] = proposalsJSON(text) }
+      // A page asks this after each edit; browsers report every answer of 400 as an error of the page.
+      do {
+        let spec = try jobSpec(try parsed(bytes), context)
+        answer["plan"] = dryRun(spec, try jobPlan(spec, context))
+      } catch let fault as HTTPFailure where fault.status == 400 {
+        answer["error"] = fault.json
+        answer["range"] = (fault.field.flatMap(text.range) ?? breakRange(bytes)).map(rangeJSON) ?? .null
+      }
+      return .json(.object(answer))
+    },
+    Endpoint(
       method: .get, pattern: "/api/v1/jobs", permission: .read, summary: "Jobs, newest first.",
       query: [
         .init(
@@ -113,13 +139,7 @@ func jobJSON(_ job: JobRecord, _ progress: JobProgress?) -> JSON {
 private func dryRun(_ spec: JobSpec, _ plan: JobPlan) -> JSON {
   [
     "spec": spec.encode(), "parameters": JSON(plan.parameters),
-    "layers": .array(
-      plan.layers.map { layer in
-        [
-          "name": .string(layer.name), "output_shape": .array(layer.outputShape.map { JSON($0) }),
-          "parameters": JSON(layer.parameters),
-        ]
-      }),
+    "layers": .array(plan.layers.map(layerJSON)),
     "stages": .array(
       plan.stages.map { stage in
         ["layers": .array(stage.layers.map(JSON.string)), "parameters": JSON(stage.parameters)]
@@ -129,10 +149,41 @@ private func dryRun(_ spec: JobSpec, _ plan: JobPlan) -> JSON {
   ]
 }
 
-func body(of request: HTTPRequest) throws -> JSON {
-  do { return try JSON.parse(try request.body.readAll()) } catch let error as JSONError {
-    throw HTTPFailure.invalid(nil, error.message)
+private func layerJSON(_ layer: LayerSummary) -> JSON {
+  [
+    "name": .string(layer.name), "output_shape": .array(layer.outputShape.map { JSON($0) }),
+    "parameters": JSON(layer.parameters), "settings": .object(layer.settings),
+    "layers": .array(layer.layers.map(layerJSON)),
+  ]
+}
+
+private let jobSchema = JobSpec.schema
+
+private func proposalsJSON(_ text: JobText) -> JSON {
+  [
+    "range": rangeJSON(text.place.range),
+    "items": .array(
+      text.proposals(jobSchema).map { ["text": .string($0.text), "insert": .string($0.insert)] }),
+  ]
+}
+
+/// Where a text that is not JSON goes wrong, in UTF-16 units.
+private func breakRange(_ bytes: [UInt8]) -> Range<Int>? {
+  do {
+    _ = try JSON.parse(bytes)
+    return nil
+  } catch {
+    let start = String(decoding: bytes.prefix(error.offset), as: UTF8.self).utf16.count
+    return start..<start + 1
   }
+}
+
+private func rangeJSON(_ range: Range<Int>) -> JSON { [JSON(range.lowerBound), JSON(range.upperBound)] }
+
+func body(of request: HTTPRequest) throws -> JSON { try parsed(try request.body.readAll()) }
+
+private func parsed(_ bytes: [UInt8]) throws -> JSON {
+  do { return try JSON.parse(bytes) } catch { throw HTTPFailure.invalid(nil, error.message) }
 }
 
 // MARK: steering

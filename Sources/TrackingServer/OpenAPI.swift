@@ -126,15 +126,31 @@ private let schemas: JSONObject = [
   "JobSpec": JobSpec.schema,
   "DryRun": object([
     "spec": reference("JobSpec"), "parameters": integer,
-    "layers": [
-      "type": "array",
-      "items": object(["name": text, "output_shape": integers, "parameters": integer]),
-    ],
+    "layers": ["type": "array", "items": reference("Layer")],
     "stages": [
       "type": "array",
       "items": object(["layers": ["type": "array", "items": text], "parameters": integer]),
     ],
     "steps_per_epoch": integer, "total_steps": integer, "memory_bytes": integer,
+  ]),
+  "Layer": object([
+    "name": text, "output_shape": integers, "parameters": integer, "settings": ["type": "object"],
+    "layers": ["type": "array", "items": reference("Layer")],
+  ]),
+  "JobCheck": object([
+    "plan": ["oneOf": [reference("DryRun"), ["type": "null"]]],
+    "error": ["oneOf": [reference("Error"), ["type": "null"]]],
+    "range": [
+      "type": ["array", "null"], "items": integer, "description": "Where the field of the error stands.",
+    ],
+    "proposals": [
+      "type": ["object", "null"],
+      "description": "What may stand at the caret, and the range that it replaces.",
+      "properties": [
+        "range": integers,
+        "items": ["type": "array", "items": object(["text": text, "insert": text])],
+      ],
+    ],
   ]),
   "Job": object([
     "id": integer, "run_id": text,
@@ -175,6 +191,12 @@ private let schemas: JSONObject = [
       "key": text, "count": integer, "sampled": ["type": "boolean"], "steps": integers,
       "timestamps": integers,
       "values": numbers, "min": numbers, "max": numbers, "run_id": text,
+      "bucket": [
+        "type": "integer", "description": "Width of the buckets in steps, aligned to its multiples.",
+      ],
+      "last_step": [
+        "type": "integer", "description": "The step of the last point, where there are buckets.",
+      ],
     ], required: ["key", "count", "sampled", "steps", "timestamps", "values"]),
   "Curves": list(of: "Curve", named: "curves"),
   "Log": object([

@@ -80,6 +80,8 @@ def test_a_dry_run_tells_everything_and_stores_nothing(server):
     assert plan["steps_per_epoch"] == 51 and plan["total_steps"] == 153
     assert plan["memory_bytes"] > 4 * plan["parameters"]
     assert plan["spec"]["train"]["epochs"] == 3
+    assert server.request("POST", "/api/v1/jobs/check", json=digits()).json() == {
+        "plan": plan, "error": None, "range": None, "proposals": None}
     assert server.get("/api/v1/jobs")["jobs"] == [] and server.get("/api/v1/runs")["runs"] == []
 
 
@@ -228,6 +230,8 @@ def test_a_wrong_spec_is_refused_by_field(server, change, field):
     spec = {**digits(), **change}
     for path in ("/api/v1/jobs", "/api/v1/jobs?dry_run=true"):
         error(server.request("POST", path, json=spec), 400, "INVALID_PARAMETER_VALUE", field)
+    found = server.request("POST", "/api/v1/jobs/check", json=spec)
+    assert found.status_code == 200 and found.json()["plan"] is None and found.json()["error"]["field"] == field
     assert server.get("/api/v1/jobs")["jobs"] == []
 
 
@@ -256,6 +260,8 @@ def test_a_network_over_the_memory_limit_is_refused_with_its_size(server):
 def test_a_malformed_body_is_refused(server, body):
     answer = server.request("POST", "/api/v1/jobs", data=body)
     assert answer.status_code == 400 and answer.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+    found = server.request("POST", "/api/v1/jobs/check", data=body)
+    assert found.status_code == 200 and found.json()["error"] == answer.json()
 
 
 def test_a_body_over_the_limit_is_refused(server):

@@ -23,6 +23,13 @@ import Testing
     #expect(curve.steps.count <= maxPoints && !curve.steps.isEmpty)
     #expect(curve.values.count == curve.steps.count && curve.mins.count == curve.steps.count)
     #expect(curve.steps == curve.steps.sorted() && Set(curve.steps).count == curve.steps.count)
+    #expect(curve.lastStep == points.steps.last)
+    // No step beyond a bucket's own width belongs to it.
+    let starts = curve.steps.map { $0 >> Int64(curve.bucket.trailingZeroBitCount) }
+    #expect(curve.bucket == .max || Set(starts).count == starts.count)
+    #expect(
+      curve.bucket == .max
+        || Set(points.steps.map { $0 >> Int64(curve.bucket.trailingZeroBitCount) }) == Set(starts))
     for index in 0..<curve.steps.count {
       let end = index + 1 < curve.steps.count ? curve.steps[index + 1] : Int64.max
       let rows = (0..<points.count).filter {

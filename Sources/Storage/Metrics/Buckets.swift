@@ -70,6 +70,7 @@ struct BucketSampler {
   init(key: String, shift: Int) {
     self.shift = shift
     curve = Curve(key: key, sampled: true)
+    curve.bucket = shift > 62 ? .max : 1 << Int64(shift)
   }
 
   mutating func add(_ points: PointColumns) {
@@ -83,6 +84,7 @@ struct BucketSampler {
       row = end
     }
     curve.count += points.count
+    curve.lastStep = points.steps.last ?? curve.lastStep
   }
 
   /// A chunk whose steps all share one bucket.
@@ -90,6 +92,7 @@ struct BucketSampler {
     enter(chunk.place)
     sums.add(chunk.sums)
     curve.count += chunk.count
+    curve.lastStep = chunk.lastStep
   }
 
   mutating func finish() -> Curve {

@@ -22,6 +22,10 @@ public struct Curve: Sendable, Equatable {
   public var mins: [Double]
   /// Highest value of each bucket; empty when not sampled.
   public var maxs: [Double]
+  /// Width of the buckets in steps, a power of two to whose multiples they are aligned; 1 when not sampled.
+  public var bucket: Int64 = 1
+  /// The step of the last point, which a bucket may hide; nil without points.
+  public var lastStep: Int64?
 
   /// A curve without points.
   init(key: String, sampled: Bool = false) {
@@ -41,6 +45,7 @@ public struct Curve: Sendable, Equatable {
       self.init(key: key)
       count = points.count
       (steps, timestamps, values) = (points.steps, points.timestamps, points.values)
+      lastStep = points.steps.last
     }
   }
 }

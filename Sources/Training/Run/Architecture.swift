@@ -1,5 +1,7 @@
 // A model before there is a graph: each layer's output shape and parameters, found from the shape of one example.
 
+import JSON
+
 /// One tensor of a model.
 struct ParameterSpec: Sendable {
   /// As in PyTorch's `state_dict` of a Sequential: `0.weight`.
@@ -23,6 +25,8 @@ struct LayerShape: Sendable {
   let output: [Int]
   /// All its tensors, those that are trained and those that are not.
   var parameters: [ParameterSpec] = []
+  /// The layers inside of it, in their order.
+  var inner: [LayerSummary] = []
 
   /// How many numbers it trains.
   var trained: Int { parameters.reduce(0) { $0 + ($1.isBuffer ? 0 : $1.count) } }
@@ -30,12 +34,24 @@ struct LayerShape: Sendable {
 
 /// A layer in its place.
 public struct LayerSummary: Sendable, Equatable {
-  /// Its index among all layers and its type: `0.linear`.
+  /// Its index in its list and its type: `0.linear`.
   public let name: String
   /// Shape of one example's output.
   public let outputShape: [Int]
   /// How many numbers it trains.
   public let parameters: Int
+  /// Its own fields as a job names them, without its type and the layers inside of it.
+  public let settings: JSONObject
+  /// The layers inside of it, in their order.
+  public let layers: [LayerSummary]
+
+  init(_ index: Int, _ layer: any Layer, _ shape: LayerShape) {
+    var settings = layer.encoded
+    name = "\(index).\(settings["type"]?.stringValue ?? "")"
+    for field in ["type", "layers"] { settings[field] = nil }
+    self.settings = settings
+    (outputShape, parameters, layers) = (shape.output, shape.trained, shape.inner)
+  }
 }
 
 /// All layers of a model in their places.
@@ -111,12 +127,7 @@ struct Architecture: Sendable {
 
   /// The layers as a table.
   var summaries: [LayerSummary] {
-    layers.enumerated().map { index, entry in
-      let type = entry.layer.encoded["type"]?.stringValue ?? ""
-      return LayerSummary(
-        name: "\(index).\(type)", outputShape: entry.shape.output,
-        parameters: entry.shape.trained)
-    }
+    layers.enumerated().map { index, entry in LayerSummary(index, entry.layer, entry.shape) }
   }
 
   /// The number of elements of a shape, nil when it cannot be counted.

@@ -42,6 +42,7 @@ struct ResidualLayer: Layer {
     }
     var shape = input
     var parameters: [ParameterSpec] = []
+    var inner: [LayerSummary] = []
     for (index, layer) in layers.enumerated() {
       let resolved = try layer.resolve(input: shape, place.inner(index))
       parameters += resolved.parameters.map { parameter in
@@ -49,13 +50,14 @@ struct ResidualLayer: Layer {
         parameter.training.append(training[index])
         return parameter
       }
+      inner.append(LayerSummary(index, layer, resolved))
       shape = resolved.output
     }
     guard shape == input else {
       throw SpecError(
         place.path, "must keep the shape of its input, \(input), for their sum, but its layers give \(shape)")
     }
-    return LayerShape(output: shape, parameters: parameters)
+    return LayerShape(output: shape, parameters: parameters, inner: inner)
   }
 
   func add(to graph: inout Graph, _ x: Node, _ parameters: [Node], index: Int) throws(GraphError) -> Node {
