@@ -1,11 +1,33 @@
-// What is done to runs, through MLflow's calls: tags, deletion and its undoing.
+// What is done to runs: how they are shown, their tags, deletion and its undoing.
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
+import { isBase } from "./look.js";
 import { ask, toast } from "./menu.js";
-import { dropRun, loadRun, tell } from "./store.js";
+import { choose, colourOf, dropRun, go, holds, loadRun, setColour, state, tell, toggled } from "./store.js";
 
-const noun = (n) => (n === 1 ? "1 run" : `${n} runs`);
+/** What a run's menus offer: key in the table, text, action, whether it is so; `drawn`: the runs in the charts. */
+export function runActions(run, drawn) {
+	const { id, name, job } = run;
+	const { hide, pins } = state.view;
+	return [
+		["Enter", `Open ${name}`, () => go("runs", id)],
+		["e", "Draw", () => choose({ show: drawn.symmetricDifference(new Set([id])) }), drawn.has(id)],
+		["o", "Draw only this run", () => choose({ show: new Set([id]) })],
+		["b", "Baseline", () => choose({ base: isBase(state.view, id) ? "" : id.slice(0, 12) }), isBase(state.view, id)],
+		["p", "Pin to the top", () => choose({ pins: toggled(pins, id) }), holds(pins, id)],
+		["c", "Next colour", () => setColour(id, (colourOf(id) + 1) % 10)],
+		["h", "Hide", () => choose({ hide: toggled(hide, id, true) })],
+		...(job === null ? [] : [["n", "New job from this", () => go("submit", null, { from: id })]]),
+		["t", "Tag…", () => tagRuns([run])],
+		["Delete", "Delete…", () => deleteRuns([run])],
+	];
+}
+
+export const runItems = (run, drawn) => runActions(run, drawn).map(([, text, action, checked]) =>
+	({ text, action, checked, danger: text === "Delete…" }));
+
+const noun = (n) => n === 1 ? "1 run" : `${n} runs`;
 
 async function each(runs, what, call) {
 	const done = [];
@@ -19,7 +41,7 @@ export async function deleteRuns(runs) {
 	const names = runs.length === 1 ? runs[0].name : `${runs[0].name} and ${runs.length - 1} more`;
 	const sure = await ask({ title: `Delete ${noun(runs.length)}?`, yes: "Delete", danger: true,
 		content: h("p", names, ". They are marked as deleted and can be restored.") });
-	if (!sure) return [];
+	if (!sure) return;
 	const gone = await each(runs, "Deleting", (run) => api.mlflow("runs/delete", { run_id: run.id }));
 	for (const run of gone) dropRun(run.id);
 	tell("runs");
@@ -27,14 +49,13 @@ export async function deleteRuns(runs) {
 	if (gone.length) {
 		toast(`${noun(gone.length)} deleted.`, { action: { text: "Undo", run: () => each(gone, "Restoring", restore) } });
 	}
-	return gone;
 }
 
 export async function tagRuns(runs) {
 	const [key, text] = ["name", "value"].map((placeholder) => h("input", { type: "text", placeholder,
 		autocomplete: "off", label: `Tag ${placeholder}` }));
 	const sure = await ask({ title: `Tag ${noun(runs.length)}`, yes: "Set tag", content: h("div.pair", key, text),
-		check: () => (key.value.trim() ? "" : "The tag needs a name.") });
+		check: () => key.value.trim() ? "" : "The tag needs a name." });
 	if (!sure) return;
 	const tag = { key: key.value.trim(), value: text.value };
 	const done = await each(runs, "Tagging", (run) =>

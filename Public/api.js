@@ -1,4 +1,4 @@
-// Talking to the server: JSON calls, their errors, the access token, downloads and the live event stream.
+// Talking to the server: calls, errors, the access token, the event stream.
 
 const ROOT = "/api/v1";
 const TOKEN = "cairn.token";
@@ -60,32 +60,23 @@ export function setToken(given) {
 	else localStorage.removeItem(TOKEN);
 }
 
-export async function get(path, signal) {
-	return (await send(path, { signal })).json();
+export const get = async (path, signal) => (await send(path, { signal })).json();
+
+export async function post(path, body, method = "POST") {
+	const text = typeof body === "string" ? body : JSON.stringify(body);
+	return (await send(path, { method, body: text, headers: text && { "Content-Type": "application/json" } })).json();
 }
 
-export async function post(path, body) {
-	const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
-	const headers = text === undefined ? {} : { "Content-Type": "application/json" };
-	return (await send(path, { method: "POST", body: text, headers })).json();
-}
+export const mlflow = (call, body, method) => post(`/api/2.0/mlflow/${call}`, body, method);
 
-export const mlflow = (call, body) => post(`/api/2.0/mlflow/${call}`, body);
+export const address = (path) => /^\/(api|get-artifact|metrics)/.test(path) ? path : ROOT + path;
 
-export const address = (path) => (/^\/(api|get-artifact)/.test(path) ? path : ROOT + path);
+/** A Response, as it is; with `bytes`, its beginning. */
+export const raw = (path, bytes) => send(path, { headers: { Accept: "*/*", ...(bytes && { Range: `bytes=0-${bytes - 1}` }) } });
 
-/** What is no JSON, as its Response; with `bytes`, its beginning. */
-export function raw(path, bytes) {
-	return send(path, { headers: { Accept: "*/*", ...(bytes && { Range: `bytes=0-${bytes - 1}` }) } });
-}
-
-/** Follows the server's events until `close()`, resuming after the last one. A fetch, which can carry the token. */
-export function openEvents(query, handlers) {
-	let closed = false;
-	let lastID = null;
-	let wait = 500;
-	let abort = new AbortController();
-	let first = true;
+/** Follows the server's events until `close()`, resuming after the last one. A fetch can carry the token. */
+export function openEvents(handlers) {
+	let [closed, first, lastID, wait, abort] = [false, true, null, 500];
 
 	async function connect() {
 		abort = new AbortController();
@@ -99,7 +90,7 @@ export function openEvents(query, handlers) {
 		};
 		try {
 			alive();
-			const answer = await send(`/events${query}`, { headers, cache: "no-store", signal: abort.signal });
+			const answer = await send("/events", { headers, cache: "no-store", signal: abort.signal });
 			if (closed) return abort.abort();
 			wait = 500;
 			handlers.opened(!first && lastID === null);
@@ -141,29 +132,16 @@ export function openEvents(query, handlers) {
 	};
 }
 
+/** Takes the text of an event stream, with JSON as data, in any portions. */
 export function eventParser(emit) {
 	let rest = "";
-	let kind = "message";
-	let data = [];
-	let id = null;
 	return (text) => {
-		const lines = (rest + text).split(/\r\n|\n|\r(?!$)/);
-		rest = lines.pop();
-		for (const line of lines) {
-			if (line === "") {
-				if (data.length) emit({ kind, data: JSON.parse(data.join("\n")), id });
-				kind = "message";
-				data = [];
-				id = null;
-				continue;
-			}
-			const colon = line.indexOf(":");
-			if (colon === 0) continue;
-			const field = colon < 0 ? line : line.slice(0, colon);
-			const content = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-			if (field === "data") data.push(content);
-			else if (field === "event") kind = content;
-			else if (field === "id") id = content;
+		const blocks = (rest + text).split(/\r?\n\r?\n/);
+		rest = blocks.pop();
+		for (const block of blocks) {
+			const told = { event: "message", data: "", id: null };
+			for (const [, field, content] of block.matchAll(/^(data|event|id): ?(.*)$/gm)) told[field] = field === "data" ? told.data + content : content;
+			if (told.data) emit({ kind: told.event, data: JSON.parse(told.data), id: told.id });
 		}
 	};
 }

@@ -1,5 +1,5 @@
-// The entry: puts the view that the address names into the page and keeps the connection to the server. A new page is a
-// module in views/ with `mount(root)`, which gives back how to take it away, a row in VIEWS and a link in index.html.
+// The entry: shows the view that the address names and keeps the connection to the server. A new page is a module in
+// views/ with `mount(root)`, which gives back what to call when it is left, and a link in index.html.
 
 import { openEvents, setTokenPrompt } from "./api.js";
 import { empty, h, put, setText } from "./dom.js";
@@ -8,55 +8,39 @@ import { toggleTheme } from "./palette.js";
 import { listen, loadJobs, loadRuns, state, takeEvent, tell, viewOf } from "./store.js";
 import * as runs from "./views/runs.js";
 
-const VIEWS = {
-	runs: ["Runs", async () => runs, () => import("./views/run.js")],
-	compare: ["Compare", () => import("./views/compare.js")],
-	jobs: ["Queue", () => import("./views/jobs.js")],
-	submit: ["New job", () => import("./views/submit.js")],
-	datasets: ["Data sets", () => import("./views/datasets.js")],
-	models: ["Models", () => import("./views/models.js")],
-	settings: ["Settings", () => import("./views/settings.js")],
-};
+const anchors = [...document.querySelectorAll("[data-page]")];
+const view = async (name) => name === "runs" ? runs : import(`./views/${name}.js`);
 
 const GONE = "The server cannot be reached. This is the last state; the page reconnects by itself.";
 
 const [main, banner, linkMark, queueCount, theme] = ["main", "banner", "link", "queue-count", "theme"].map((id) => document.getElementById(id));
 
-let leave = null;
+let stops = [];
 let shownPage = "";
 
-// --- pages
 async function route() {
-	const view = viewOf(location.hash);
-	if (!VIEWS[view.page]) view.page = "runs";
-	state.view = view;
-	const page = `${view.page}/${view.id ?? ""}/${view.from ?? ""}`;
-	if (page === shownPage) return tell("view", Object.keys(view));
+	const chosen = state.view = viewOf(location.hash);
+	const anchor = anchors.find(({ dataset }) => dataset.page === chosen.page) ?? anchors[0];
+	chosen.page = anchor.dataset.page;
+	const page = `${chosen.page}/${chosen.id ?? ""}/${chosen.from ?? ""}`;
+	if (page === shownPage) return tell("view", Object.keys(chosen));
 	shownPage = page;
-	leave?.();
-	leave = null;
+	for (const stop of stops.splice(0)) stop();
 	put(main);
 	scrollTo(0, 0);
 	closeMenu();
-	const [title, list, single = list] = VIEWS[view.page];
-	document.title = `${title} · Cairn`;
-	for (const anchor of document.querySelectorAll("[data-page]")) {
-		anchor.ariaCurrent = anchor.dataset.page === view.page ? "page" : null;
-		if (anchor.ariaCurrent) anchor.scrollIntoView({ block: "nearest" });
-	}
-	const read = await (view.id ? single : list)().catch((error) => ({ mount() {
+	document.title = `${anchor.firstChild.data} · Cairn`;
+	for (const other of anchors) other.ariaCurrent = other === anchor ? "page" : null;
+	anchor.scrollIntoView({ block: "nearest" });
+	const read = await view(chosen.page === "runs" && chosen.id ? "run" : chosen.page).catch((error) => ({ mount() {
 		shownPage = "";
 		put(main, empty("This page cannot be read", error.message));
+		return [];
 	} }));
-	if (page === shownPage) leave = read.mount(main);
+	if (page === shownPage) stops = read.mount(main);
 }
 
-// --- the server
-
-let stream = null;
-let complain = 0;
-let loading = false;
-let loaded = false;
+let [stream, complain, loading, loaded] = [null, 0, false, false];
 let behind = true; // whether events may have been missed since the last load
 
 async function load() {
@@ -64,7 +48,7 @@ async function load() {
 	try {
 		await Promise.all([loadJobs(), loadRuns()]);
 		// While the server is there: later it may not be.
-		if (!loaded) for (const [, ...pages] of Object.values(VIEWS)) for (const read of pages) read().catch(() => {});
+		if (!loaded) for (const name of ["run", ...anchors.map(({ dataset }) => dataset.page)]) view(name).catch(() => {});
 		loaded = true;
 		setLink("live");
 		tell("link");
@@ -75,7 +59,7 @@ async function load() {
 }
 
 function connect() {
-	stream = openEvents("", {
+	stream = openEvents({
 		event(kind, data) {
 			if (kind === "reset") return refresh();
 			takeEvent(kind, data);
@@ -121,7 +105,6 @@ document.addEventListener("visibilitychange", () => {
 	} else if (!stream) connect();
 });
 
-// --- the head of the page
 function countQueue() {
 	const active = [...state.jobs.values()].filter((job) => ["queued", "running"].includes(job.state)).length;
 	queueCount.hidden = active === 0;

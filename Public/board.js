@@ -1,5 +1,5 @@
 // A board of charts for some runs: a card per curve name, grouped by what is before the first "/". Only cards near the
-// window are fetched and drawn. Live points go straight into the curves that are held here.
+// window are fetched and drawn.
 
 import * as api from "./api.js";
 import { openCardMenu } from "./cardmenu.js";
@@ -12,7 +12,7 @@ import { followKeys } from "./keys.js";
 import { fromJSON, isBase, LOOK, lookOf, rangeText, tail, toJSON, withCard } from "./look.js";
 import { lower, Series, upper } from "./series.js";
 import { choose, colourOf, holds, jobOf, keep, listen, recall, state, stateOf, tell } from "./store.js";
-import { showStrip } from "./strip.js";
+import { showStrip } from "./tip.js";
 
 const MAX_POINTS = 1000;
 const RUNS_A_CALL = 40;
@@ -25,7 +25,7 @@ const CARDS = ["charts", "facet", "top", "order", "axis", "base", "pins"]; // ch
 
 export class Board {
 	constructor({ folded = () => false, emptyText = "" } = {}) {
-		Object.assign(this, { folded, emptyText, runs: [] });
+		Object.assign(this, { folded, emptyText, runs: [], within: /./ });
 		this.cards = new Map(); // id -> {id, key, chart, near, fetched: Map run -> Series, wanted: Map run -> [points], absent}
 		this.sections = new Map(); // group -> {element, grid, count}
 		this.along = new Map(); // run -> {series, warp}: what the x axis measures, when that is a curve itself
@@ -70,7 +70,7 @@ export class Board {
 	}
 
 	keys() {
-		return new Set(this.runs.flatMap((run) => [...run.metrics.keys()]));
+		return new Set(this.runs.flatMap((run) => [...run.metrics.keys()].filter((key) => this.within.test(key))));
 	}
 
 	setRuns(runs) {
@@ -192,15 +192,11 @@ export class Board {
 		this.fetch(card, missing);
 	}
 
-	fetch(card, ids) {
-		for (const some of portions(ids)) this.fetchSome(card, some);
-	}
-
-	async fetchSome(card, ids) {
+	async fetch(card, ids) {
 		const { fetched, wanted } = card;
+		if (!ids.length) return;
 		for (const id of ids) wanted.set(id, []);
-		const curves = await readCurves(card.key, ids).catch(() => []);
-		for (const curve of curves) {
+		for (const curve of await readCurves(card.key, ids)) {
 			const series = new Series(curve);
 			for (const point of wanted.get(curve.run_id) ?? []) if (point.step > series.last) series.append(point);
 			fetched.set(curve.run_id, series);
@@ -270,7 +266,7 @@ export class Board {
 		for (const chart of touched) chart.refresh();
 	}
 
-	/** Reads finer what is zoomed into, or drawn large; until it comes, and if it does not, the coarse curve is drawn. */
+	/** Reads finer what is zoomed into or drawn large; until it comes, the coarse curve is drawn. */
 	async refine(card) {
 		card.abort?.abort();
 		const { chart, finer, key } = card;
@@ -300,7 +296,7 @@ export class Board {
 		if (!signal.aborted) chart.draw();
 	}
 
-	/** What makes a step of a run into what the axis measures; null for steps and times, or not yet known. */
+	/** What makes a step of a run into what the axis measures; null where that is not known. */
 	warpOf({ id, params }) {
 		if (state.view.axis === "examples" && !this.along.has(id)) {
 			const batch = Number(params["train.batch_size"]) * (Number(params["train.accumulate"]) || 1);
@@ -314,17 +310,15 @@ export class Board {
 		if (!key) return;
 		const missing = this.runs.filter((run) => run.metrics.has(key) && !this.along.has(run.id)).map((run) => run.id);
 		for (const id of missing) this.along.set(id, { follow() {} });
-		for (const ids of portions(missing)) {
-			const curves = await readCurves(key, ids).catch(() => []);
-			if (alongKey() !== key) return;
-			for (const curve of curves) {
-				const series = new Series(curve);
-				const knots = () => series.cached("knots", () => (key === "epoch" ? rises(series) : series));
-				this.along.set(curve.run_id, { warp: (step) => between(knots(), step),
-					follow: (point) => point.key === key && series.append(point) });
-			}
-			this.each((card) => this.update(card));
+		const curves = await readCurves(key, missing);
+		if (alongKey() !== key) return;
+		for (const curve of curves) {
+			const series = new Series(curve);
+			const knots = () => series.cached("knots", () => key === "epoch" ? rises(series) : series);
+			this.along.set(curve.run_id, { warp: (step) => between(knots(), step),
+				follow: (point) => point.key === key && series.append(point) });
 		}
+		if (curves.length) this.each((card) => this.update(card));
 	}
 
 	pointAt(from, at) {
@@ -389,7 +383,7 @@ export class Board {
 	}
 
 	turn(chart, by) {
-		const charts = [...this.holder.querySelectorAll(".group[open] .chart")].map((e) => this.cards.get(e.dataset.card).chart);
+		const charts = this.chartsOf(this.holder.querySelectorAll(".group[open] .chart"));
 		const next = charts.at((charts.indexOf(chart) + by) % charts.length);
 		if (!next || next === chart) return;
 		chart.toggleBig();
@@ -397,16 +391,15 @@ export class Board {
 	}
 
 	move({ key, element }, place) {
-		const keys = this.neighbours(element).map((chart) => chart.key).filter((other) => other !== key);
+		const keys = this.chartsOf(element.parentElement.children).map((chart) => chart.key).filter((other) => other !== key);
 		keys.splice(Math.max(0, place), 0, key);
 		choose({ order: toJSON([...fromJSON(state.view.order, []).filter((other) => !keys.includes(other)), ...new Set(keys)]) });
 	}
 
-	neighbours(element) {
-		return [...element.parentElement.children].map((e) => this.cards.get(e.dataset.card).chart);
+	chartsOf(elements) {
+		return [...elements].map((element) => this.cards.get(element.dataset.card).chart);
 	}
 
-	/** A card that is dragged by its title takes the place of the one that it is left on. */
 	draggable(chart) {
 		let over = null;
 		const mark = (element) => {
@@ -458,9 +451,12 @@ export class Board {
 	}
 }
 
-async function readCurves(key, ids) {
-	const query = new URLSearchParams([["key", key], ...ids.map((id) => ["run", id]), ["max_points", MAX_POINTS]]);
-	return (await api.get(`/curves?${query}`)).curves;
+/** One key's curves of runs; what cannot be read is left out. */
+export async function readCurves(key, ids, points = MAX_POINTS) {
+	const portions = Map.groupBy(ids, (_, i) => Math.floor(i / RUNS_A_CALL));
+	const answers = await Promise.all([...portions.values()].map((some) => api.get(`/curves?${new URLSearchParams([["key", key],
+		["max_points", points], ...some.map((id) => ["run", id])])}`).catch(() => null)));
+	return answers.flatMap((answer) => answer?.curves ?? []);
 }
 
 function alongKey() {
@@ -480,7 +476,6 @@ function between({ steps, values }, step) {
 	return values[i - 1] + ((values[i] - values[i - 1]) * (step - steps[i - 1])) / (steps[i] - steps[i - 1]);
 }
 
-/** Which keys a search finds: as a regular expression or as words. */
 export function finder(text) {
 	let expression = null;
 	try {
@@ -491,20 +486,18 @@ export function finder(text) {
 	return (key) => key.toLowerCase().includes(text.toLowerCase()) || Boolean(expression?.test(key));
 }
 
-const portions = (ids) => [...Map.groupBy(ids, (_, i) => Math.floor(i / RUNS_A_CALL)).values()];
-
 const groupOf = (key) => key.slice(0, Math.max(0, key.indexOf("/")));
 
 const rank = (list, item) => list.indexOf(item) + 1 || list.length + 1;
 
-const natural = (a, b) => a.localeCompare(b, "en", { numeric: true });
+export const natural = (a, b) => a.localeCompare(b, "en", { numeric: true });
 
 const byGroup = (a, b) => (b === TOP) - (a === TOP) || rank(FIRST, a) - rank(FIRST, b) || natural(a, b);
 
 /** The same keys, of which those that are in `order` take each other's places. */
 export function reordered(keys, order) {
 	const moved = order.filter((key) => keys.includes(key));
-	return keys.map((key) => (order.includes(key) ? moved.shift() : key));
+	return keys.map((key) => order.includes(key) ? moved.shift() : key);
 }
 
 /** Training first, loss before accuracy, numbers by size. */

@@ -1,10 +1,9 @@
-// What a chart says about itself: how many points it shows, whether exactly, and what it could not draw.
+// What a chart says about itself: how many points it shows, how exactly, and what it could not draw.
 
 import * as format from "./format.js";
 import { windowOf } from "./paint.js";
 import { known } from "./series.js";
 
-/** The line below a chart of these lines (`{name, series}`), of which `traces` are drawn on the scene `at`. */
 export function caption(lines, look, traces, at) {
 	const held = lines.filter((line) => line.series);
 	if (!held.length) return lines.length ? "loading" : "no points yet";
@@ -44,7 +43,7 @@ function inside(trace, x) {
 	return [from, to];
 }
 
-const whose = (held, name) => (held.length > 1 ? `${name}: ` : "");
+const whose = (held, name) => held.length > 1 ? `${name}: ` : "";
 
 function notFinite(held) {
 	return held.flatMap(({ series, name }) => {
@@ -53,9 +52,7 @@ function notFinite(held) {
 	}).slice(0, 2);
 }
 
-function resumed(held) {
-	return held.flatMap(({ series, name }) => series.resumed.map((step) => `${whose(held, name)}resumed at ${format.count(step)}`)).slice(0, 2);
-}
+const resumed = (held) => held.flatMap(({ series, name }) => series.resumed.map((step) => `${whose(held, name)}resumed at ${format.count(step)}`)).slice(0, 2);
 
 const left = (n, words) => n && `${format.count(n)} ${words}`;
 

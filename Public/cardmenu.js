@@ -1,22 +1,25 @@
-// What a card offers beside its curves: choices, pictures and data to take away, and the run under the pointer.
+// The menu of a card: choices, pictures and data to take away, the run under the pointer.
 
+import { runItems } from "./actions.js";
 import * as api from "./api.js";
 import { csv, curl, curvePath, png, svg, table } from "./figure.js";
 import * as format from "./format.js";
 import { fromJSON, OWN, toJSON } from "./look.js";
 import { openMenu, toast } from "./menu.js";
-import { choose, link, state, toggled } from "./store.js";
+import { choose, go, state } from "./store.js";
 
 export function openCardMenu(board, chart, anchor, hit) {
 	const { look, key, title } = chart;
 	const own = (name, text) => ({ text, checked: look[name], action: () => board.own(chart, { [name]: !look[name] }) });
 	const top = fromJSON(state.view.top, []);
 	const isTop = top.includes(key);
-	const charts = board.neighbours(chart.element);
+	const charts = board.chartsOf(chart.element.parentElement.children);
 	const [place, last] = [charts.indexOf(chart), charts.length - 1];
 	const file = (text, kind, make) => ({ text, action: async () => save(await make(chart), `${title.replace(/[^\w.=-]+/g, "_")}.${kind}`) });
 	openMenu(anchor, `Chart ${title}`, [
-		...(hit ? runItems(chart, hit) : []),
+		...(hit && !hit.line.members ? [{ text: `Copy ${format.value(hit.raw, 6)} at ${chart.xText(hit.x)}`,
+			action: () => copy(String(hit.raw), "The value is copied.") },
+		...runItems(state.runs.get(hit.line.id), new Set(board.runs.map(({ id }) => id))), null] : []),
 		own("log", "Logarithmic y axis"), own("logx", "Logarithmic x axis"), own("outliers", "Ignore outliers"),
 		...[0, 0.6, 0.9, 0.99].map((smooth) => ({ text: smooth ? `Smoothing ${smooth}` : "No smoothing",
 			checked: look.smooth === smooth, action: () => board.own(chart, { smooth }) })),
@@ -28,26 +31,12 @@ export function openCardMenu(board, chart, anchor, hit) {
 		{ text: "Move on", disabled: place === last, action: () => board.move(chart, place + 1) },
 		{ text: chart.isBig ? "Leave the full window" : "Full window", action: () => chart.toggleBig() },
 		chart.lines.length > 1 && { text: "Compare the runs of this chart",
-			action: () => (location.hash = link("compare", null, { pick: new Set(chart.lines.map(({ id }) => id)) })) },
+			action: () => go("compare", null, { pick: new Set(chart.lines.map(({ id }) => id)) }) },
 		null,
 		{ text: "Copy as PNG", action: () => copy(png(chart), "The picture is copied.", "image/png") }, file("Save PNG", "png", png), file("Save SVG", "svg", svg),
 		file("Save CSV of what is shown", "csv", csv), file("Save CSV of all points", "csv", allPoints),
 		{ text: "Copy curl line", action: () => copy(curl(chart), "The curl line is copied.") },
 	]);
-}
-
-function runItems(chart, { line, raw, x }) {
-	if (line.members) return [];
-	const { id, pinned, base } = line;
-	return [
-		{ text: `Open ${format.visible(line.name)}`, action: () => (location.hash = link("runs", id)) },
-		{ text: `Copy ${format.value(raw, 6)} at ${chart.xText(x)}`, action: () => copy(String(raw), "The value is copied.") },
-		{ text: "Show this run alone", action: () => choose({ show: new Set([id]) }) },
-		{ text: "Hide this run", action: () => choose({ hide: toggled(state.view.hide, id, true) }) },
-		{ text: "Pinned run", checked: pinned, action: () => choose({ pins: toggled(state.view.pins, id) }) },
-		{ text: "Baseline run", checked: base, action: () => choose({ base: base ? "" : id.slice(0, 12) }) },
-		null,
-	];
 }
 
 export async function copy(content, said, kind) {
@@ -60,7 +49,6 @@ export async function copy(content, said, kind) {
 	}
 }
 
-/** Saves a blob or a text as a file. */
 export function save(content, name) {
 	if (content === null) return;
 	const anchor = document.createElement("a");

@@ -1,6 +1,5 @@
 // The line chart: stacked canvases, so that following the pointer never redraws a curve: grid, plot (bands, lines), front (the
-// lit line), overlay (crosshair, dots, pins, zoom box). The card tells what it shows: data-key, data-points, data-runs and
-// data-x (the range that is seen); the overlay's label says it in words.
+// lit line), overlay (crosshair, dots, pins, zoom box). The card's data-key, data-points, data-runs and data-x tell what it shows.
 
 import { caption } from "./caption.js";
 import { button, h, setText } from "./dom.js";
@@ -77,7 +76,7 @@ export class LineChart {
 			if (!look.x) this.details.clear();
 		}
 		if (before?.axis !== look.axis) this.details.clear();
-		this.logButton.setAttribute("aria-pressed", String(look.log));
+		this.logButton.ariaPressed = look.log;
 		this.ownMark.hidden = !look.own;
 		if (!before || (!moved && before.smooth === look.smooth)) return this.draw();
 		const now = performance.now();
@@ -105,7 +104,7 @@ export class LineChart {
 
 	toggleBig() {
 		const big = this.element.classList.toggle("big");
-		this.bigButton.setAttribute("aria-pressed", String(big));
+		this.bigButton.ariaPressed = big;
 		this.bigButton.textContent = big ? "✕" : "⤢";
 		document.documentElement.classList.toggle("has-big", big);
 		this.element.focus({ preventScroll: true });
@@ -123,12 +122,11 @@ export class LineChart {
 		const points = drawn.reduce((sum, line) => sum + line.series.count, 0);
 		const seen = this.look?.x ? `, ${this.xText(this.look.x[0])} to ${this.xText(this.look.x[1])} shown` : "";
 		Object.assign(this.element.dataset, { points, runs: drawn.length });
-		this.overlay.setAttribute("aria-label", `${format.visible(this.title)}: ${format.count(points)} points in ${
-			format.plural(drawn.length, "run")}${seen}; arrow keys read values`);
+		this.overlay.ariaLabel = `${format.visible(this.title)}: ${format.count(points)} points in ${
+			format.plural(drawn.length, "run")}${seen}; arrow keys read values`;
 		setText(this.newest, drawn.length === 1 ? format.value(drawn[0].newest()) : "");
 	}
 
-	/** What is drawn of each line or group: x, shown y, raw ones, and their bounds. */
 	traces() {
 		const held = this.lines.filter((line) => line.series?.steps.length);
 		this.unit = smoothingUnit(held.map((line) => line.series));
@@ -162,7 +160,7 @@ export class LineChart {
 	}
 
 	end(traces) {
-		return Math.max(...traces.map(({ x, rises }) => (rises ? x.at(-1) : Math.max(...x))));
+		return Math.max(...traces.map(({ x, rises }) => rises ? x.at(-1) : Math.max(...x)));
 	}
 
 	ranges(traces) {
@@ -242,16 +240,16 @@ export class LineChart {
 	xTicks([low, high], columns) {
 		const { axis, logx } = this.look;
 		const length = (ms) => format.duration(ms / 1000) || "0";
-		if (logx) return logTicks(low, high, columns, axis === "relative" ? length : format.si);
+		if (logx) return logTicks(low, high, columns, isLength(axis) ? length : format.si);
 		if (axis === "step" || axis === "examples") return stepTicks(low, high, columns, format.si);
-		if (axis === "relative") return timeTicks(low, high, columns, length);
+		if (isLength(axis)) return timeTicks(low, high, columns, length);
 		if (axis !== "time") return linearTicks(low, high, columns);
 		return timeTicks(low, high, columns, (ms) => format.clock(ms, high - low), -new Date(low).getTimezoneOffset() * 60000);
 	}
 
 	xText(x) {
 		const { axis } = this.look;
-		if (axis === "relative") return format.duration(x / 1000);
+		if (isLength(axis)) return format.duration(x / 1000);
 		if (axis === "time") return format.date(x);
 		if (axis === "step" || axis === "examples") return `${axis.replace(/s$/, "")} ${format.count(x)}`;
 		return `${axis.replace("metric:", "")} ${format.value(x)}`;
@@ -320,7 +318,6 @@ export class LineChart {
 		return this.drawn.toSorted((a, b) => rank(a) - rank(b));
 	}
 
-	/** The breathing dots at the ends of running curves, hollow when these are quiet. */
 	drawEnds() {
 		const { sx, sy, area } = this.at;
 		const inside = ([px, py]) => px >= area.left && px <= area.right + 1 && py >= area.top - 4 && py <= area.bottom + 4;
@@ -396,6 +393,8 @@ export class LineChart {
 	}
 }
 
+const isLength = (axis) => /^(rel|proc)/.test(axis);
+
 export const weightOf = (line) => line.base ? "base" : line.pinned ? "pinned" : "";
 
 /** The lowest and highest number in stretches `[list, from, to]`, above 0 when `log`. */
@@ -412,4 +411,4 @@ function extent(stretches, log) {
 	return [low, high];
 }
 
-const closest = (list, x) => list.reduce((best, v, i) => (Math.abs(list[best] - x) <= Math.abs(v - x) ? best : i), 0);
+const closest = (list, x) => list.reduce((best, v, i) => Math.abs(list[best] - x) <= Math.abs(v - x) ? best : i, 0);

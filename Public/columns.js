@@ -1,8 +1,8 @@
-// The columns of the runs table. What the reader changed is one object, kept in the address and in this browser.
+// The columns of the runs table; what the reader changed is kept in the address and in this browser.
 
-import { byKey } from "./board.js";
+import { byKey, natural } from "./board.js";
 import { h } from "./dom.js";
-import { cell } from "./figure.js";
+import { table } from "./figure.js";
 import * as format from "./format.js";
 import { badge, took } from "./parts.js";
 import { sparkColumn } from "./spark.js";
@@ -38,7 +38,7 @@ export function inventory(runs) {
 		for (const key of Object.keys(run.tags)) if (!key.startsWith("mlflow.")) note(tags, key, run.tags[key]);
 		for (const [key, m] of run.metrics) note(metrics, key, m.last);
 	}
-	for (const key of ["name", "experiment"]) params.delete(key); // these have columns of their own
+	for (const key of ["name", "experiment"]) params.delete(key); // columns of their own
 	return { params, metrics, tags };
 }
 
@@ -47,9 +47,9 @@ const weight = (key) => ORDER.findIndex((start) => key.startsWith(start)) + 1 ||
 const short = (key) => key.replace(/^(optimizer|train|model|schedule)\./, "");
 const wide = (title, least) => Math.round(Math.min(200, Math.max(least, title.length * 7 + 36)));
 
-export const byWeight = (a, b) => weight(a) - weight(b) || a.localeCompare(b, "en", { numeric: true });
+export const byWeight = (a, b) => weight(a) - weight(b) || natural(a, b);
 
-/** Every column, in natural order; `usual`: shown unless the reader decides. `all` shows what is the same in every run, too. */
+/** Every column; `usual`: shown unless the reader decides. `all` shows what is the same in every run, too. */
 export function possible(runs, { params, metrics, tags }, all, base) {
 	const several = runs.length > 1;
 	const varies = (entry) => all || (several && (entry.varies || entry.having < runs.length));
@@ -71,7 +71,7 @@ export function possible(runs, { params, metrics, tags }, all, base) {
 			{ hint: `tag ${key}` })),
 		text("experiment", "experiment", (run) => run.experiment, true),
 		{ id: "started", title: "started", width: 112, numeric: true, usual: true, value: beginning,
-			text: (run) => (Number.isFinite(beginning(run)) ? format.ago(beginning(run)) : "") },
+			text: (run) => Number.isFinite(beginning(run)) ? format.ago(beginning(run)) : "" },
 		{ id: "took", title: "took", width: 92, numeric: true, usual: true, value: lasted, text: (run) => format.duration(lasted(run)) },
 	];
 }
@@ -81,7 +81,7 @@ const lasted = (run) => took(jobOf(run) ?? { started_at: run.started, ended_at: 
 function metricColumn(key, usual, base) {
 	const read = (run) => run.metrics.get(key)?.last;
 	const sign = direction(key);
-	const delta = (run) => (base && run !== base ? read(run) - read(base) : NaN);
+	const delta = (run) => base && run !== base ? read(run) - read(base) : NaN;
 	return { id: `metrics.${key}`, title: key, numeric: true, usual, width: wide(key, base ? 140 : 96), value: read,
 		hint: `newest value of ${key}`, mark: ["↘", "", "↗"][sign + 1],
 		print: (run) => `${format.value(read(run))} ${delta(run)}`,
@@ -116,7 +116,7 @@ export function arrange(columns, { order, on, off, pin, width }) {
 	const shown = columns.filter(({ id, usual }) => on.includes(id) || (usual && !off.includes(id)))
 		.map((c) => ({ ...c, pinned: pin.includes(c.id), width: width[c.id] >= 48 ? Math.min(800, width[c.id]) : c.width }));
 	const moved = shown.filter(({ id }) => order.includes(id)).sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
-	const placed = shown.map((column) => (order.includes(column.id) ? moved.shift() : column));
+	const placed = shown.map((column) => order.includes(column.id) ? moved.shift() : column);
 	return [...placed.filter((c) => c.pinned), ...placed.filter((c) => !c.pinned)];
 }
 
@@ -129,7 +129,7 @@ function compare(a, b, sign) {
 	return sign * (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b)));
 }
 
-/** Rows sorted by several columns; what is missing comes last, whichever way one sorts. */
+/** What is missing comes last, whichever way one sorts. */
 export function sorted(rows, columns, sort) {
 	const keys = sort.map((s) => [columns.get(s.replace(/^-/, "")), s[0] === "-" ? -1 : 1]).filter(([column]) => column?.value);
 	const keyed = rows.map((row) => [row, keys.map(([column]) => column.value(row))]);
@@ -142,6 +142,5 @@ export function sorted(rows, columns, sort) {
 
 export function csv(runs, columns) {
 	const valued = columns.filter((column) => column.value);
-	const lines = [valued.map((c) => c.id), ...runs.map((run) => valued.map((c) => c.value(run) ?? ""))];
-	return lines.map((line) => `${line.map((v) => cell(v)).join(",")}\r\n`).join("");
+	return table([valued.map((c) => c.id), ...runs.map((run) => valued.map((c) => c.value(run) ?? ""))]);
 }

@@ -6,7 +6,7 @@ import { BANDS, cardsOf, STATS, tail, TIPS, withCard } from "./look.js";
 import { openMenu } from "./menu.js";
 import { choose, redo, state, undo } from "./store.js";
 
-const AXES = { step: "Step", epoch: "Epoch", examples: "Examples", relative: "Time since start", time: "Time of day" };
+const AXES = { step: "Step", epoch: "Epoch", examples: "Examples", relative: "Time since start", process: "Time at work", time: "Time of day" };
 
 export function controls(board) {
 	const slider = h("input", { type: "range", min: 0, max: 0.999, step: 0.001, label: "Smoothing",
@@ -34,10 +34,10 @@ export function controls(board) {
 		if (Number(slider.value) !== chosen.smooth) slider.value = chosen.smooth;
 		if (Number(number.value) !== chosen.smooth || number.value === "") number.value = chosen.smooth;
 		fillAxes(board, axis);
-		for (const [name, element] of toggles) element.setAttribute("aria-pressed", String(chosen[name]));
+		for (const [name, element] of toggles) element.ariaPressed = chosen[name];
 		setText(group, chosen.group ? `group: ${chosen.group.split(",").map(tail).join(", ")}` : "group");
-		group.setAttribute("aria-pressed", String(chosen.group !== ""));
-		frozen.setAttribute("aria-pressed", String(Boolean(board.held)));
+		group.ariaPressed = chosen.group !== "";
+		frozen.ariaPressed = board.held !== null;
 		setText(frozen, board.held ? `paused +${format.count(board.held.length)} points` : "pause");
 		frozen.hidden = !board.held && !board.runs.some((run) => run.status === "RUNNING");
 		back.disabled = !history.state?.depth;
@@ -46,8 +46,8 @@ export function controls(board) {
 	return {
 		show, group, charts,
 		element: h("div.controls", charts,
-			h("label.smooth", h("span", "Smoothing"), slider, number), axis, toggles.map(([, element]) => element),
-			group, view, frozen, h("span.pair", back, again)),
+			h("label.smooth", h("span", "Smoothing"), slider, number),
+			h("div.controls", axis, toggles.map(([, element]) => element), group, view, frozen, h("span.pair", back, again))),
 	};
 }
 
@@ -57,10 +57,8 @@ export function chooseAxis(axis) {
 	choose({ axis, x: "", pin: "", cards });
 }
 
-export function axesOf(board) {
-	return Object.keys(AXES).filter((axis) => axis === "epoch" ? board.runs.some((run) => run.metrics.has("epoch"))
-		: axis !== "examples" || board.runs.some((run) => Number(run.params["train.batch_size"]) > 0));
-}
+export const axesOf = (board) => Object.keys(AXES).filter((axis) => axis === "epoch" ? board.runs.some((run) => run.metrics.has("epoch"))
+	: axis !== "examples" || board.runs.some((run) => Number(run.params["train.batch_size"]) > 0));
 
 function fillAxes(board, select) {
 	const axes = axesOf(board);
@@ -101,6 +99,4 @@ function openView(board, anchor) {
 	]);
 }
 
-function choices(name, texts) {
-	return Object.entries(texts).map(([value, text]) => ({ text, checked: state.view[name] === value, action: () => choose({ [name]: value }) }));
-}
+const choices = (name, texts) => Object.entries(texts).map(([value, text]) => ({ text, checked: state.view[name] === value, action: () => choose({ [name]: value }) }));

@@ -4,10 +4,7 @@ import { visible } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/**
- * Makes an element: `h("p.note", ...)` with a class. Properties that are functions become listeners of that event, others
- * attributes; `null`, `undefined` and `false` are left out. Children are nodes or text, also at once: `h("p", "text")`.
- */
+/** Makes an element: `h("p.note", {title: "…", click: () => …}, "text", node, [more])`; no properties, no object. */
 export function h(tag, properties = {}, ...children) {
 	const [name, ...classes] = tag.split(".");
 	const element = document.createElement(name);
@@ -56,32 +53,21 @@ export function setText(element, text) {
 	if (element.textContent !== shown) element.textContent = shown;
 }
 
-export function throttled(milliseconds, action) {
-	let timer = 0;
-	let last = -Infinity;
-	const run = () => {
-		timer = 0;
-		last = performance.now();
-		action();
-	};
+/** Acts later, once for all calls until then, at most every so many ms; `afresh`: each call begins the wait anew. */
+export function throttled(milliseconds, action, afresh = false) {
+	let [timer, last] = [0, -Infinity];
+	const stop = () => (timer = clearTimeout(timer));
 	const call = () => {
-		if (!timer) timer = setTimeout(run, Math.max(0, last + milliseconds - performance.now()));
+		if (afresh) stop();
+		timer ||= setTimeout(() => {
+			stop();
+			last = performance.now();
+			action();
+		}, afresh ? milliseconds : Math.max(0, last + milliseconds - performance.now()));
 	};
-	call.stop = () => {
-		clearTimeout(timer);
-		timer = 0;
-	};
-	return call;
+	return Object.assign(call, { stop });
 }
 
-export function settled(milliseconds, action) {
-	let timer = 0;
-	const call = () => {
-		clearTimeout(timer);
-		timer = setTimeout(action, milliseconds);
-	};
-	call.stop = () => clearTimeout(timer);
-	return call;
-}
+export const settled = (milliseconds, action) => throttled(milliseconds, action, true);
 
 export const empty = (title, text, ...more) => h("div.empty", h("img", { src: "/favicon.svg", alt: "", width: 64 }), h("h2", title), h("p", text), more);

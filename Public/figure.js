@@ -1,4 +1,4 @@
-// A chart outside of the page: as PNG at twice the size, as SVG, as CSV, and as the call that fetches its data.
+// A chart outside of the page: as PNG at twice the size, SVG, CSV, and the call that fetches its data.
 
 import { address } from "./api.js";
 import { weightOf } from "./chart.js";
@@ -6,8 +6,7 @@ import { visible } from "./format.js";
 import { clip, FONT, paintGrid, paintLine, paintUnder } from "./paint.js";
 import { colour } from "./palette.js";
 
-const HEAD = 34;
-const LINE = 18;
+const [HEAD, LINE] = [34, 18];
 
 function paint(chart, context, path) {
 	const { width, height, places } = plan(chart);
@@ -154,9 +153,7 @@ class Pen {
 	}
 }
 
-function attributes(given) {
-	return Object.entries(given).map(([name, v]) => ` ${name}="${typeof v === "number" ? short(v) : escaped(v)}"`).join("");
-}
+const attributes = (given) => Object.entries(given).map(([name, v]) => ` ${name}="${typeof v === "number" ? short(v) : escaped(v)}"`).join("");
 
 const short = (v) => Number(v.toFixed(2));
 
@@ -175,14 +172,12 @@ export function csv({ drawn, at, look: { axis } }) {
 export const table = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 
 /** A cell as RFC 4180 wants it; what a spreadsheet would take for a formula gets an apostrophe. */
-export function cell(value) {
+function cell(value) {
 	const text = typeof value === "string" ? value.replace(/^[=+@-]/, "'$&") : String(value);
 	return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export function curvePath(run, key, query = {}) {
-	return `/runs/${run}/metrics/${key.split("/").map(encodeURIComponent).join("/")}?${new URLSearchParams(query)}`;
-}
+export const curvePath = (run, key, query = {}) => `/runs/${run}/metrics/${key.split("/").map(encodeURIComponent).join("/")}?${new URLSearchParams(query)}`;
 
 export function curl({ key, lines, look: { x, axis } }) {
 	const steps = x && axis === "step" ? [["from_step", Math.floor(x[0])], ["to_step", Math.ceil(x[1])]] : [];

@@ -1,6 +1,5 @@
-// The words of the filter box. In its own short form, plain words must all occur in a run's name, experiment, params or
-// tags, and `optimizer.lr < 0.01`, `val/loss<=0.1` or `state=running` look at one param, metric, tag or column. In the
-// API's language (`metrics."val/loss" < 0.1 AND params.model = 'cnn'`) the server filters.
+// The filter box. Plain words must all occur in a run's name, experiment, params or tags; `lr < 0.01`, `val/loss<=0.1` or
+// `state=running` look at one of them. What is in the API's language (`metrics."val/loss" < 0.1`) the server filters.
 
 import { stateOf } from "./store.js";
 

@@ -30,22 +30,15 @@ export const count = (n) => Number.isFinite(n) ? minus(WHOLE.format(Math.round(n
 export const plural = (n, noun) => `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
 
 export function si(n) {
-	const size = Math.abs(n);
-	for (const [unit, letter] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-		if (size >= unit) return minus(trimZeros((n / unit).toFixed(3))) + letter;
-	}
-	return minus(trimZeros(n.toFixed(3)));
+	const unit = Math.min(4, Math.max(0, Math.floor(Math.log10(Math.abs(n)) / 3)));
+	return minus(trimZeros((n / 1000 ** unit).toFixed(3))) + ["", "k", "M", "G", "T"][unit];
 }
 
 export function bytes(n) {
 	if (!Number.isFinite(n)) return "";
-	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-	let unit = 0;
-	while (n >= 1024 && unit < units.length - 1) {
-		n /= 1024;
-		unit += 1;
-	}
-	return `${unit === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)} ${units[unit]}`;
+	const unit = Math.min(4, Math.floor(Math.log2(Math.max(1, n)) / 10));
+	const size = n / 1024 ** unit;
+	return `${unit === 0 || size >= 100 ? Math.round(size) : size.toFixed(1)} ${["B", "KiB", "MiB", "GiB", "TiB"][unit]}`;
 }
 
 export function duration(seconds) {
@@ -76,7 +69,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" 
 
 export const date = (milliseconds) => milliseconds ? DATE.format(milliseconds) : "";
 
-/** Time of day in the reader's zone; on an axis of `span` ms, the day at midnight and no more digits than it needs. */
+/** Time of day; on an axis of `span` ms, the day at midnight and no more digits than it needs. */
 export function clock(milliseconds, span = 0) {
 	const at = new Date(milliseconds);
 	if (span > 43200000 && at.getHours() + at.getMinutes() === 0) return DAY.format(at);
@@ -86,3 +79,13 @@ export function clock(milliseconds, span = 0) {
 const trimZeros = (text) => text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 
 const minus = (text) => text.replace("-", text.includes("e-") && text[0] !== "-" ? "-" : "−");
+
+/** Line breaks as people write specs by hand: what is small stays on one line. */
+export function pretty(value, indent = "") {
+	const flat = JSON.stringify(value, null, 1)?.replace(/\n\s*/g, " ") ?? "null";
+	const [open, close] = Array.isArray(value) ? "[]" : "{}";
+	if (value === null || typeof value !== "object" || !Object.keys(value).length || (indent && indent.length + flat.length <= 76)) return flat;
+	const inner = `${indent}  `;
+	const lines = Object.entries(value).map(([key, v]) => `${inner}${open === "[" ? "" : `${JSON.stringify(key)}: `}${pretty(v, inner)}`);
+	return `${open}\n${lines.join(",\n")}\n${indent}${close}`;
+}

@@ -19,7 +19,10 @@ export class Grid {
 			"aria-multiselectable": "true", keydown: (e) => this.keydown(e) },
 		this.cols, h("thead", this.head), this.stay, pad(this.above), this.body, pad(this.below));
 		this.element = h("div.scroller", { scroll: () => this.scrolled() }, this.table);
-		this.watch = new ResizeObserver(() => this.later());
+		this.watch = new ResizeObserver(() => {
+			this.fit();
+			this.later();
+		});
 		this.watch.observe(this.element);
 	}
 
@@ -28,7 +31,6 @@ export class Grid {
 		cancelAnimationFrame(this.frame);
 	}
 
-	/** Most movements show what is made already, and cost nothing. */
 	scrolled() {
 		const { scrollTop: y, scrollLeft, clientHeight } = this.element;
 		const [first, last, left] = this.shown;
@@ -55,15 +57,20 @@ export class Grid {
 		columns.forEach(({ id, value }, i) => {
 			const th = this.head.children[i];
 			const at = sort.findIndex((s) => s.replace(/^-/, "") === id);
-			if (at < 0) th.removeAttribute("aria-sort");
-			else th.setAttribute("aria-sort", sort[at][0] === "-" ? "descending" : "ascending");
+			th.ariaSort = at < 0 ? null : sort[at][0] === "-" ? "descending" : "ascending";
 			if (value) th.querySelector(".arrow").dataset.rank = at >= 0 && sort.length > 1 ? at + 1 : "";
 		});
 	}
 
+	/** Room that is too narrow for one more column goes to the elastic one, so that none is cut off. */
 	fit() {
-		let [left, all] = [0, 0];
-		this.columns.forEach(({ width, pinned }, i) => {
+		const room = this.element.clientWidth;
+		let [left, all, spare] = [0, 0, 0];
+		for (const { width } of this.columns) if ((all += width) <= room) spare = room - all;
+		if (all <= room) spare = 0;
+		all = 0;
+		this.columns.forEach(({ width: own, pinned, elastic }, i) => {
+			const width = own + (elastic ? spare : 0);
 			this.cols.children[i].style.width = `${width}px`;
 			if (pinned) this.table.style.setProperty(`--left-${i}`, `${left}px`);
 			if (pinned) left += width;
@@ -133,7 +140,7 @@ export class Grid {
 
 	setRows(rows, top = []) {
 		Object.assign(this, { rows, top });
-		this.table.setAttribute("aria-rowcount", String(rows.length + top.length + 1));
+		this.table.ariaRowCount = rows.length + top.length + 1;
 		this.paint();
 	}
 
@@ -193,8 +200,8 @@ export class Grid {
 		const look = [this.look(row), chosen && "chosen", id === this.active && "active", id === this.lit && "lit"].filter(Boolean).join(" ");
 		if (element.className !== look) element.className = look;
 		if (element.dataset.id !== id) element.id = `row-${(element.dataset.id = id)}`;
-		element.setAttribute("aria-rowindex", index);
-		element.setAttribute("aria-selected", chosen);
+		element.ariaRowIndex = index;
+		element.ariaSelected = chosen;
 		this.live.forEach((at, i) => {
 			const column = this.columns[at];
 			const print = (column.print ?? column.text)(row);
@@ -267,7 +274,7 @@ function place(cell, column, i) {
 
 const classes = (column) => [column.class, column.numeric && "n", column.pinned && "sticky"].filter(Boolean).join(" ") || null;
 
-/** Follows a mouse that is held down: `start()` gives what `move(dx, started, x, y)` is given, `end()` closes. */
+/** Follows a held mouse: what `start()` gives, `move(dx, started, x, y)` is given. */
 export function drag(element, start, move, end) {
 	let from = null;
 	element.addEventListener("pointerdown", (event) => {

@@ -39,7 +39,7 @@ export function gather(members, stat, band) {
 const mean = (values) => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 const STAT = { mean, median: (values) => quantile(values.toSorted((a, b) => a - b), 0.5),
-	min: (values) => (values.length ? Math.min(...values) : NaN), max: (values) => (values.length ? Math.max(...values) : NaN) };
+	min: (values) => values.length ? Math.min(...values) : NaN, max: (values) => values.length ? Math.max(...values) : NaN };
 
 // Half the height of a band; of one run there is no spread to speak of.
 const WIDTH = {

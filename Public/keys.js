@@ -1,11 +1,11 @@
-// What keys do, wherever the focus is but in a field, and the palette that finds runs, curves and commands.
+// What keys do outside of fields, and the palette that finds runs, curves and commands.
 
 import { h, put } from "./dom.js";
 import { axesOf, chooseAxis, openGroups } from "./controls.js";
 import { isBase, TIPS } from "./look.js";
 import { ask } from "./menu.js";
 import { toggleTheme } from "./palette.js";
-import { choose, link, redo, state, undo } from "./store.js";
+import { choose, go, redo, state, undo } from "./store.js";
 
 const KEYS = {
 	l: ["Logarithmic y axis", () => choose({ log: !state.view.log })],
@@ -40,7 +40,7 @@ function next(name, values, take) {
 
 function chartOf(board) {
 	const charts = board.charts().filter((chart) => chart.visible);
-	return charts.find((chart) => chart.isBig || chart.element.matches(":hover, :focus-within")) ?? charts[0];
+	return charts.find((chart) => chart.isBig) ?? charts.find((chart) => chart.element.matches(":hover, :focus-within")) ?? charts[0];
 }
 
 function baseline(board) {
@@ -86,7 +86,7 @@ function palette(board) {
 			chart.element.scrollIntoView({ block: "center" });
 			chart.overlay.focus({ preventScroll: true });
 		}]),
-		...[...state.runs.values()].map((run) => ["run", run.name, () => (location.hash = link("runs", run.id))]),
+		...[...state.runs.values()].map((run) => ["run", run.name, () => go("runs", run.id)]),
 	];
 	const list = h("ol", { role: "listbox", id: "found" });
 	let found = [];

@@ -1,9 +1,9 @@
-// How curves are looked at: the choices that all charts share, and those that one card has made for itself.
+// How curves are looked at: the choices of all charts, and those of one card.
 
 /** The defaults; what differs from them is in the address. All but `smooth` are read by `lookOf`. */
 export const LOOK = {
 	smooth: 0.6,
-	axis: "step", // step, epoch, relative, time, examples, or "metric:" and a key
+	axis: "step", // step, epoch, relative, process, time, examples, or "metric:" and a key
 	log: false, // of y
 	logx: false,
 	outliers: false, // whether y leaves out the highest and lowest twentieth
@@ -18,7 +18,6 @@ export const LOOK = {
 	charts: "", // which curves: words or a regular expression
 	facet: "", // a param: one card for each of its values
 	across: "", // charts in a row; empty: as many as fit
-	plot: "", // what the comparison plots, as JSON: {metric, x, y}
 	order: "", // keys of charts that were moved, as JSON
 	top: "", // keys of charts at the top, as JSON
 	cards: "", // what single cards chose: JSON, key -> {log, logx, smooth, outliers, x, y}
@@ -28,7 +27,6 @@ export const STATS = { mean: "mean", median: "median", min: "lowest", max: "high
 export const BANDS = { minmax: "min … max", std: "± std", sem: "± std error", ci: "95 % interval", none: "no band" };
 export const TIPS = { nearest: "nearest first", down: "highest first", up: "lowest first", name: "by name" };
 
-/** What a card may choose for itself. */
 export const OWN = ["log", "logx", "smooth", "outliers"];
 
 /** The look of one card: what all share, under what it chose for itself; `own`: whether it did. */
@@ -41,20 +39,13 @@ export function lookOf(view, key) {
 	};
 }
 
-const parsed = new Map();
-
 /** What a choice holds as JSON; `otherwise` when an address was mangled. */
 export function fromJSON(text, otherwise) {
-	if (!parsed.has(text)) {
-		if (parsed.size > 20) parsed.clear();
-		try {
-			parsed.set(text, JSON.parse(text));
-		} catch {
-			parsed.set(text, null);
-		}
-	}
-	const made = parsed.get(text);
-	return made?.constructor === otherwise.constructor ? made : otherwise;
+	try {
+		const made = text && JSON.parse(text);
+		if (made?.constructor === otherwise.constructor) return made;
+	} catch {}
+	return otherwise;
 }
 
 export const cardsOf = (view) => fromJSON(view.cards, {});
@@ -75,6 +66,4 @@ export const rangeText = (x) => x ? x.map((v) => Number(v.toPrecision(10))).join
 
 export const pinsOf = (view) => view.pin.split("~").filter(Boolean).map(Number).filter(Number.isFinite).slice(0, 2);
 
-function range(pair) {
-	return Array.isArray(pair) && pair.length === 2 && pair.every(Number.isFinite) && pair[0] < pair[1] ? pair : null;
-}
+const range = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every(Number.isFinite) && pair[0] < pair[1] ? pair : null;

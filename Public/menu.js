@@ -4,10 +4,7 @@ import { add, button, h, put } from "./dom.js";
 
 export const closeMenu = () => document.querySelector(".menu")?.hidePopover();
 
-/**
- * Opens a menu beside an element or a place. An item is `{text, action, checked, danger, disabled, stay}`, null for a
- * line, false for nothing, or an element. The result closes it.
- */
+/** Opens a menu beside an element or a place. An item is `{text, action, checked, danger, disabled, stay}` or null: a line. */
 export function openMenu(anchor, label, items) {
 	closeMenu();
 	const before = document.activeElement;
@@ -18,13 +15,13 @@ export function openMenu(anchor, label, items) {
 	};
 	add(list, items.map((item) => {
 		if (item === null) return h("hr");
-		if (!item || item instanceof Node) return item;
+		if (!item) return item;
 		const { text, action, checked, danger, disabled, stay } = item;
 		return h("button", { type: "button", class: danger ? "danger" : null, disabled, tabindex: "-1",
 			role: checked === undefined ? "menuitem" : "menuitemcheckbox",
 			"aria-checked": checked === undefined ? null : String(checked),
 			click: ({ currentTarget: self }) => {
-				if (stay) self.setAttribute("aria-checked", String(self.ariaChecked !== "true"));
+				if (stay) self.ariaChecked = self.ariaChecked !== "true";
 				else close();
 				action();
 			} }, text);
@@ -43,7 +40,6 @@ export function openMenu(anchor, label, items) {
 	list.showPopover();
 	place(list, anchor);
 	(list.querySelector("button:enabled") ?? list).focus({ preventScroll: true });
-	return close;
 }
 
 /** Puts what floats beside an element or a place, inside the window. */

@@ -23,7 +23,7 @@ export function paintOverlay(chart) {
 	else hideTip(chart);
 }
 
-/** The lit line and the baseline, drawn when they change and not with each movement. */
+/** The lit line and the baseline, drawn only when they change. */
 function paintFront(chart, lit) {
 	const { at, front, drawn } = chart;
 	if (chart.frontKey === (lit?.line.id ?? "")) return;
@@ -82,7 +82,7 @@ function paintBox(context, chart) {
 export function boxRange({ at: { area }, box: { x0, y0, x1, y1 } }) {
 	const [wide, tall] = [Math.abs(x1 - x0), Math.abs(y1 - y0)];
 	const [xOnly, yOnly] = [wide > 4 * tall, tall > 4 * wide];
-	const ends = (whole, a, b, low, high) => (whole ? [low, high] : [Math.min(a, b), Math.max(a, b)].map((v) => Math.min(high, Math.max(low, v))));
+	const ends = (whole, a, b, low, high) => whole ? [low, high] : [Math.min(a, b), Math.max(a, b)].map((v) => Math.min(high, Math.max(low, v)));
 	const [left, right] = ends(yOnly, x0, x1, area.left, area.right);
 	const [top, bottom] = ends(xOnly, y0, y1, area.top, area.bottom);
 	return { xOnly, yOnly, small: Math.max(wide, tall) < 4, left, right, top, bottom };

@@ -1,13 +1,11 @@
-// Drawing a chart: grid, bands, lines and marks, onto a canvas or anything that has its calls (see figure.js).
-//
-// A scene is what `layout` makes, a trace what `traces` makes, in chart.js.
+// Drawing a chart, onto a canvas or what has its calls (figure.js). Scenes and traces are made in chart.js.
 
 import { lower, upper } from "./series.js";
 
 export const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 const WIDTHS = { base: 3, lit: 2.5, pinned: 2.5 };
 const SAME = 0.25; // pixels of height that nobody sees
-const PIECE = 64; // points in one path: a browser takes much longer for one wide line than for its pieces
+const PIECE = 64; // points in one path: browsers draw one long line much slower than its pieces
 
 export function clip(context, { area }) {
 	context.beginPath();
@@ -105,9 +103,7 @@ export function windowOf({ x, rises }, [low, high]) {
 	return [Math.max(0, lower(x, low) - 1), Math.min(x.length, upper(x, high) + 1)];
 }
 
-export function isShown(scene, x, y) {
-	return Number.isFinite(y) && Number.isFinite(x) && (!scene.log || y > 0) && (!scene.logx || x > 0);
-}
+export const isShown = (scene, x, y) => Number.isFinite(y) && Number.isFinite(x) && (!scene.log || y > 0) && (!scene.logx || x > 0);
 
 /** Paths through the shown points; in haste, about one for each pixel. */
 function linePaths(scene, x, y, from, to) {

@@ -1,7 +1,8 @@
-// Colours for the canvas, taken from the style sheet so that light and dark are written down once.
+// Colours for the canvas, from the style sheet: light and dark are written down once.
 
-import { listen, tell } from "./store.js";
+import { keep, listen, tell } from "./store.js";
 
+const system = matchMedia("(prefers-color-scheme: dark)");
 const cache = new Map();
 let probe = null;
 
@@ -20,29 +21,19 @@ export function colour(name) {
 	return found;
 }
 
-export function isDark() {
+function isDark() {
 	const chosen = document.documentElement.style.colorScheme;
-	return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+	return chosen ? chosen === "dark" : system.matches;
 }
 
-export const scheme = () => document.documentElement.style.colorScheme || "system";
-
-/** Light, dark, or as the system has it; theme.js puts it in place at the next load. */
-export function setScheme(name) {
-	document.documentElement.style.colorScheme = name === "system" ? "" : name;
-	try {
-		if (name === "system") localStorage.removeItem("cairn.theme");
-		else localStorage.setItem("cairn.theme", name);
-	} catch {
-		// Not remembered then.
-	}
+/** The other of light and dark; what the system has is not kept. theme.js puts it in place at the next load. */
+export function toggleTheme() {
+	const dark = !isDark();
+	const name = dark === system.matches ? "" : dark ? "dark" : "light";
+	document.documentElement.style.colorScheme = name;
+	keep("theme", name || null);
 	tell("theme");
 }
 
-export function toggleTheme() {
-	const dark = !isDark();
-	setScheme(dark === matchMedia("(prefers-color-scheme: dark)").matches ? "system" : dark ? "dark" : "light");
-}
-
 listen("theme", () => cache.clear());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tell("theme"));
+system.addEventListener("change", () => tell("theme"));

@@ -2,17 +2,15 @@
 
 import * as api from "./api.js";
 import { save } from "./cardmenu.js";
-import { h, heads, put } from "./dom.js";
+import { button, h, heads, put } from "./dom.js";
 import * as format from "./format.js";
 import { toast } from "./menu.js";
-import { act } from "./store.js";
+import { act, link, state } from "./store.js";
 
 const ACTIONS = { queued: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"] };
 const LABELS = { pause: "Pause", resume: "Resume", cancel: "Cancel" };
 
-export function badge(state) {
-	return h("span", { class: `badge ${state}` }, h("i", { "aria-hidden": "true" }), state);
-}
+export const badge = (state) => h("span", { class: `badge ${state}` }, h("i", { "aria-hidden": "true" }), state);
 
 export function took(job) {
 	const end = job.ended_at ?? (job.state === "running" ? Date.now() : null);
@@ -28,7 +26,7 @@ export function progressBar() {
 		const part = job.state === "finished" ? 1 : total > 0 ? Math.min(1, step / total) : 0;
 		fill.style.transform = `scaleX(${part})`;
 		element.dataset.state = job.state;
-		element.setAttribute("aria-valuenow", String(Math.round(part * 100)));
+		element.ariaValueNow = Math.round(part * 100);
 	};
 	return { element, show };
 }
@@ -42,41 +40,25 @@ export function progressText(job) {
 	].filter(Boolean).join(" · ");
 }
 
-export function jobButtons(job) {
-	return (ACTIONS[job.state] ?? []).map((action) => {
-		const button = h("button", { type: "button", class: action === "cancel" ? "quiet danger" : "quiet",
-			label: `${LABELS[action]} job ${job.id}`,
-			click: async () => {
-				button.disabled = true;
-				await act(job, action).catch(fail);
-				button.disabled = false;
-			} }, LABELS[action]);
-		return button;
-	});
-}
+export const jobButtons = (job) => (ACTIONS[job.state] ?? []).map((action) => button(action === "cancel" ? "quiet danger" : "quiet", LABELS[action],
+	busy(() => act(job, action)), { label: `${LABELS[action]} job ${job.id}` }));
 
-/** What the server found when it checked a job: its figures, and its layers with their share of the parameters. */
+/** What the server found when it checked a job. */
 export function planned(plan) {
-	const { layers = [] } = plan.spec.model;
+	const row = (depth) => ({ name, settings, output_shape: shape, parameters, layers }) => {
+		const words = Object.entries(settings).filter(([, v]) => v !== null && v !== false && v.type !== "default");
+		return [cells(["\u2003".repeat(depth), depth > 0 && "↳ ", name, h("small.quiet", words.map(([key, v]) => ` ${key} ${v.type ?? JSON.stringify(v)}`).join(","))],
+			[shape.join(" × ") || "1"], [format.count(parameters)], bar(parameters / plan.parameters)), layers.map(row(depth + 1))];
+	};
 	return [figures([["parameters", format.count(plan.parameters)], ["steps per epoch", format.count(plan.steps_per_epoch)],
 		["steps in all", format.count(plan.total_steps)], ["memory", format.bytes(plan.memory_bytes)]]),
-	table(["layer", "#output", "#parameters", ""], plan.layers.map(({ name, output_shape: shape, parameters }, i) =>
-		cells([name, settings(layers[i])], [shape.join(" × ") || "1"], [format.count(parameters)], bar(parameters / plan.parameters))), "shares")];
+	table(["layer", "#output", "#parameters", ""], plan.layers.map(row(0)), "shares")];
 }
 
-function settings({ type, init, layers, ...told } = {}) {
-	const words = Object.entries(told).filter(([key, v]) => v !== null && v !== false && key !== "lr_scale");
-	return [h("small.quiet", words.map(([key, v]) => ` ${key} ${JSON.stringify(v)}`).join(",")),
-		layers?.map((inner) => h("div", "↳ ", inner.type, settings(inner)))];
-}
-
-/** Figures in boxes: pairs of a name and a text; what has no text is left out. */
 export const figures = (pairs) => h("dl.numbers-row", pairs.filter(([, text]) => text)
 	.map(([name, text]) => h("div", h("dt", name), h("dd", text))));
 
-export function table(titles, rows, look = "") {
-	return h("table", { class: `facts-table ${look}` }, heads(...titles), h("tbody", rows));
-}
+export const table = (titles, rows, look = "") => h("table", { class: `facts-table ${look}` }, heads(...titles), h("tbody", rows));
 
 /** A row: its head and its cells; a list of one text is a number. */
 export const cells = (head, ...contents) => h("tr", h("th", { scope: "row" }, head), contents.map((content) =>
@@ -87,6 +69,10 @@ export function bar(share) {
 	fill.style.width = `${100 * share}%`;
 	return fill;
 }
+
+export const headline = (title, text) => h("header.page-head", h("h1", title), text && h("p", text));
+
+export const runLink = (id) => h("a", { href: link("runs", id) }, state.runs.get(id)?.name ?? id);
 
 export const labels = (texts) => texts.map((text) => h("span.label", text));
 
@@ -103,7 +89,7 @@ export const box = (title, ...content) => h("section.box", h("h2", title), conte
 
 export const panel = (title, ...content) => h("details.box", { open: true }, h("summary", h("h2", title)), content);
 
-/** A link that saves a file; with a token, which only a fetch can carry, the page does what the browser would. */
+/** A link that saves a file. Only a fetch can carry a token: with one, the page does what the browser would. */
 export function download(path, text, more = {}) {
 	return h("a", { href: api.address(path), download: true, ...more, click: async (event) => {
 		if (!api.token()) return;
@@ -117,6 +103,13 @@ export function download(path, text, more = {}) {
 		}
 	} }, text);
 }
+
+/** What a button does that can be pressed again only when it is done. */
+export const busy = (action) => async ({ currentTarget: self }) => {
+	self.disabled = true;
+	await action().catch(fail);
+	self.disabled = false;
+};
 
 export function fail(error) {
 	toast(error.message, { bad: true });

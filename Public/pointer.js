@@ -180,7 +180,7 @@ const turn = (by) => (chart) => chart.isBig && chart.host.turn(chart, by);
 
 /** What keys do on a chart; false: nothing. */
 const KEYS = {
-	ArrowLeft: (chart, event) => (event.altKey ? back(chart) : by(-1)(chart, event)), ArrowRight: by(1), Home: by(-Infinity), End: by(Infinity),
+	ArrowLeft: (chart, event) => event.altKey ? back(chart) : by(-1)(chart, event), ArrowRight: by(1), Home: by(-Infinity), End: by(Infinity),
 	Enter: pin, p: pin, Backspace: back, "+": zoom(0.6), "-": zoom(1 / 0.6), PageUp: turn(-1), PageDown: turn(1),
 	l: (chart) => chart.host.own(chart, { log: !chart.look.log }),
 	Escape(chart) {

@@ -23,12 +23,10 @@ export function linearTicks(low, high, wanted, label = null) {
 	const step = niceStep(high - low, wanted);
 	const digits = Math.max(0, Math.min(12, -Math.floor(Math.log10(step) + 1e-9)));
 	const large = Math.max(Math.abs(low), Math.abs(high));
-	return multiples(low, high, step, label ?? ((v) => (large >= 1e5 || large < 1e-3 ? short(v) : minus(v.toFixed(digits)))));
+	return multiples(low, high, step, label ?? ((v) => large >= 1e5 || large < 1e-3 ? short(v) : minus(v.toFixed(digits))));
 }
 
-export function stepTicks(low, high, wanted, label) {
-	return multiples(low, high, Math.max(1, niceStep(high - low, wanted)), label);
-}
+export const stepTicks = (low, high, wanted, label) => multiples(low, high, Math.max(1, niceStep(high - low, wanted)), label);
 
 /** Marks at round times; `zone` makes local midnights round, 0 for lengths of time. */
 export function timeTicks(low, high, wanted, label, zone = 0) {
@@ -63,7 +61,7 @@ export function padded(low, high, log) {
 	if (!(low <= high)) return log ? [0.1, 10] : [0, 1];
 	const flat = high - low <= 1e-12 * Math.max(-low, high);
 	if (log) {
-		const air = 10 ** (flat ? 0.5 : Math.log10(high / low) * 0.05);
+		const air = 10 ** (flat ? 0.5 : 0.25);
 		return [low / air, high * air];
 	}
 	if (flat) return low === 0 ? [-1, 1] : [Math.min(0, 2 * low), Math.max(0, 2 * low)];

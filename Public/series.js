@@ -1,7 +1,5 @@
-// One curve of one run as the page holds it: what the server answered, plus the points that came live since.
-//
-// A run that went back has recorded some steps twice. What counts is what came last; what it replaced is kept in `old`, and
-// `resumed` holds the steps where it went on.
+// One curve of one run: what the server answered, plus the points that came live since. Of a run that went back, what came
+// last counts; what it replaced is kept in `old`, and `resumed` holds the steps where it went on.
 
 import { parse } from "./format.js";
 
@@ -12,12 +10,10 @@ const MOST_PIECES = 20;
 let made = 0;
 
 export class Series {
-	constructor({ count, sampled, steps, timestamps, values, min, max, last_step: last }) {
-		Object.assign(this, { count, sampled, steps: steps.slice(), times: timestamps.slice(), values: values.map(parse) });
+	constructor({ count, sampled, steps, timestamps, values, min, max, bucket: width = 1, last_step: last = steps.at(-1) ?? -Infinity }) {
+		Object.assign(this, { count, sampled, steps: steps.slice(), times: timestamps.slice(), values: values.map(parse), width, last });
 		this.low = sampled ? min.map(parse) : null;
 		this.high = sampled ? max.map(parse) : null;
-		this.width = sampled ? bucketWidth(steps) : 1;
-		this.last = sampled ? last ?? lastStep(steps, count, this.width) : steps.at(-1) ?? -Infinity;
 		this.inLast = sampled ? count / steps.length : 1; // about how many points the last bucket holds
 		this.serial = made += 1;
 		this.stale = false;
@@ -82,13 +78,9 @@ export class Series {
 		if (!(this.high[i] >= v)) this.high[i] = v;
 	}
 
-	/** The x of each point: `step`, `relative` (ms since the first), `time` (ms since 1970), or what `warp` makes of a step. */
+	/** The x of each point: steps, ms, or what `warp` makes of a step. */
 	xs(axis, warp = null) {
-		if (axis === "step") return this.steps;
-		if (axis === "time") return this.times;
-		if (axis !== "relative" && this.warp !== warp) this.cache.delete(axis);
-		this.warp = warp;
-		return this.cached(axis, () => along(this, axis, this.times[0], warp));
+		return this.cached(axis, () => along(this, axis, this.times[0], warp), warp);
 	}
 
 	smoothed(weight, unit = 1) {
@@ -127,24 +119,16 @@ export const known = (series, name, make, key) => series.cached ? series.cached(
 export function along({ steps, times }, axis, start, warp) {
 	if (axis === "step") return steps;
 	if (axis === "time") return times;
-	return axis === "relative" ? times.map((t) => t - start) : steps.map(warp ?? (() => NaN));
+	if (axis === "relative") return times.map((t) => t - start);
+	return axis === "process" ? start === times[0] ? atWork(times) : [] : steps.map(warp ?? (() => NaN));
 }
 
-/** Buckets are aligned to powers of two: the largest one that keeps their first steps apart. */
-function bucketWidth(steps) {
-	let width = 1;
-	const apart = (w) => steps.every((step, i) => i === 0 || Math.floor(step / w) !== Math.floor(steps[i - 1] / w));
-	while (steps.length > 1 && width < 2 ** 50 && apart(2 * width)) width *= 2;
-	return width;
-}
-
-/** The last step that buckets cover: reckoned from the number of points, when they are equally spaced. */
-function lastStep(steps, count, width) {
-	const start = steps.at(-1) ?? -Infinity;
-	const gaps = count - 1;
-	const last = steps[0] + Math.ceil((start - steps[0]) / gaps) * gaps;
-	const end = (Math.floor(start / width) + 1) * width;
-	return last < end && last + gaps >= end ? last : start;
+/** The time since the first without the pauses: what is much longer than usual. */
+function atWork(times) {
+	const gaps = times.map((t, i) => i ? t - times[i - 1] : 0);
+	const most = Math.max(5000, 20 * gaps.toSorted((a, b) => a - b)[gaps.length >> 1]);
+	let sum = 0;
+	return gaps.map((gap) => (sum += gap > most ? 0 : gap));
 }
 
 const SMOOTH_FROM = 64;
@@ -176,7 +160,7 @@ export function smooth(values, weight, steps = null, unit = 1) {
 	return result;
 }
 
-/** The steps over which a smoothing weight counts: the spacing of the curve logged most often, at least 1/1000 of all. */
+/** The steps over which a smoothing weight counts: the spacing of the densest curve, at least 1/1000 of all. */
 export function smoothingUnit(all) {
 	let [low, high, spacing] = [Infinity, -Infinity, Infinity];
 	for (const { steps, count } of all) {
@@ -188,13 +172,13 @@ export function smoothingUnit(all) {
 	return Math.max(Number.isFinite(spacing) ? spacing : 1, (high - low) / 1000, 1e-9) || 1;
 }
 
-/** Points, given by step, as the stretches of rising steps in which they were recorded: lists of indices. */
+/** The stretches of rising steps in which points were recorded: lists of indices. */
 function piecesOf(steps, times) {
 	if (times.every((time, i) => i === 0 || time >= times[i - 1])) return [];
 	const byStep = (a, b) => steps[a] - steps[b] || a - b;
 	const order = steps.map((_, i) => i).sort((a, b) => times[a] - times[b] || byStep(a, b));
 	const pieces = [];
-	order.forEach((i, at) => (at && steps[i] >= steps[order[at - 1]] ? pieces.at(-1).push(i) : pieces.push([i])));
+	order.forEach((i, at) => at && steps[i] >= steps[order[at - 1]] ? pieces.at(-1).push(i) : pieces.push([i]));
 	// So many are no resumed runs: the points were sent in no order at all.
 	if (pieces.length > MOST_PIECES) return [];
 	// A stretch that repeats no step does not replace anything: it only came late.

@@ -1,6 +1,6 @@
 // Curves as small as a word, in a column of the table; they are read for the rows in sight.
 
-import * as api from "./api.js";
+import { readCurves } from "./board.js";
 import { svg, throttled } from "./dom.js";
 import { parse } from "./format.js";
 import { colourOf, tell } from "./store.js";
@@ -12,9 +12,7 @@ const wanted = new Set();
 const read = throttled(300, async () => {
 	const ids = [...wanted].slice(0, 60);
 	for (const id of ids) wanted.delete(id);
-	const query = new URLSearchParams([["key", curves.get(ids[0]).key], ["max_points", 40], ...ids.map((id) => ["run", id])]);
-	const answer = await api.get(`/curves?${query}`).catch(() => ({ curves: [] }));
-	for (const { run_id: id, sampled, values, min, max } of answer.curves) {
+	for (const { run_id: id, sampled, values, min, max } of await readCurves(curves.get(ids[0]).key, ids, 40)) {
 		// Every bucket with both of its extremes, so that no spike is lost.
 		curves.get(id).values = (sampled ? values.flatMap((_, i) => [min[i], max[i]]) : values).map(parse);
 	}
@@ -41,6 +39,6 @@ export function sparkColumn(key) {
 		const points = values.flatMap((v, i) => (Number.isFinite(v)
 			? `${((i * WIDTH) / Math.max(1, values.length - 1)).toFixed(1)} ${(HEIGHT - 2 - scale * (v - low)).toFixed(1)}` : []));
 		return svg("svg", { class: `spark c${colourOf(run.id)}`, width: WIDTH, height: HEIGHT, "aria-hidden": "true" },
-			points.length && svg("path", { d: `M${points.join("L")}h1` }));
+			points.length > 0 && svg("path", { d: `M${points.join("L")}h1` }));
 	} };
 }

@@ -1,5 +1,4 @@
-// The one state of the page: what the server told (runs, jobs), what the reader chose (the view, kept in the address), and
-// the events that change both. Views read `state` and listen; nothing else is shared.
+// The one state of the page: what the server told and what the reader chose, kept in the address. Views read and listen.
 
 import * as api from "./api.js";
 import { parse } from "./format.js";
@@ -39,7 +38,7 @@ export function hash(view) {
 	for (const name of chosenNames) {
 		const v = view[name];
 		if (v === DEFAULTS[name] || v === null) continue;
-		query.set(name, SETS.includes(name) ? [...v].map(short).join("~") : v === true ? "1" : String(v));
+		query.set(name, SETS.includes(name) ? [...v].map(short).join("~") : v === true ? "1" : v);
 	}
 	const path = `#/${[view.page, view.id].filter(Boolean).map(encodeURIComponent).join("/")}`;
 	return query.size ? `${path}?${query}` : path;
@@ -106,6 +105,8 @@ export function link(page, id = null, more = {}) {
 	return hash({ ...DEFAULTS, smooth, axis, log, logx, outliers, page, id, ...more });
 }
 
+export const go = (...place) => (location.hash = link(...place));
+
 function decode(part) {
 	try {
 		return decodeURIComponent(part);
@@ -129,12 +130,9 @@ export function keep(name, value) {
 	} catch {}
 }
 
-// --- runs and jobs
-
 const STATES = { RUNNING: "running", SCHEDULED: "queued", FINISHED: "finished", FAILED: "failed", KILLED: "cancelled" };
 
-// An answer can be older than an event that overtook it: a run and a job have the number of their newest event, an answer
-// that of its question.
+// An answer can be older than an event that overtook it: runs and jobs have the number of their newest event.
 let events = 0;
 const touched = new Map();
 const overtaken = (id, asked) => (touched.get(id) ?? 0) > asked;

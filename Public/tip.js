@@ -1,14 +1,15 @@
-// The one tooltip of the page: the values under the crosshair.
+// What is read off a chart: the one tooltip of the page, and what pins measure.
 
-import { h, put } from "./dom.js";
+import { button, h, heads, put } from "./dom.js";
 import * as format from "./format.js";
 import { place } from "./menu.js";
+import { nearest } from "./series.js";
 
 const ROWS = 5;
 const GAP = 16; // px from the pointer
 const ORDERS = { down: (a, b) => b.y - a.y, up: (a, b) => a.y - b.y, name: (a, b) => a.line.name.localeCompare(b.line.name) };
 const STEP = ["step", "after", "at"];
-const wide = () => (innerWidth < 560 ? 1 : 3); // how many of these have room
+const wide = () => innerWidth < 560 ? 1 : 3; // how many of these have room
 let tip = null;
 let owner = null;
 
@@ -52,3 +53,41 @@ function cells(chart, { series, trace, i, x, y, raw, smoothed: is }, smoothed, o
 		...(other ? [chart.xText(x).replace(/^\D+ (?=[\d−-])/, "")] : []),
 	];
 }
+
+const [PINNED, ENDS] = [8, [[], ["#A", "#step"], ["#A", "#B", "#B − A", "#per 1k steps", "#lowest", "#highest", "#time", "#steps/s"]]];
+
+export function showStrip(chart, close) {
+	const pins = chart.pins();
+	const { strip, drawn } = chart;
+	strip.hidden = !pins.length || !drawn.length;
+	const more = drawn.length - PINNED;
+	put(strip, h("p.strip-head", h("span", pins.map((x, i) => `${"AB"[i]}: ${chart.xText(x)}`).join("   ")),
+		h("span.quiet", pins.length === 1 && "click elsewhere for a range"),
+		button("mini", "×", close, { label: "Take the pins away", title: "Take the pins away (Esc)" })),
+	h("div.strip-scroll", { tabindex: "0", role: "region", label: "Values at the pins" },
+		h("table", heads("run", ...ENDS[pins.length]), h("tbody", drawn.slice(0, PINNED).map((trace) => pinned(trace, pins))))),
+	more > 0 && h("p.quiet", `${more} more`));
+}
+
+function pinned(trace, pins) {
+	const { line, x, raw, series } = trace;
+	const i = nearest(x, pins[0]);
+	const cells = pins.length > 1 ? between(trace, pins) : [format.value(raw[i]), format.count(series.steps[i])];
+	return h("tr", h("th", { scope: "row", title: line.name }, h("i", { class: `swatch c${line.slot}` }), line.name),
+		cells.map((text) => h("td.n", text)));
+}
+
+export function between({ x, raw, low, high, series: { steps, times } }, pins) {
+	const [a, b] = pins.map((pin) => nearest(x, pin));
+	const inside = (list) => list.slice(Math.min(a, b), Math.max(a, b) + 1).filter(Number.isFinite);
+	const seconds = (times[b] - times[a]) / 1000;
+	const delta = raw[b] - raw[a];
+	const run = steps[b] - steps[a];
+	return [
+		format.value(raw[a]), format.value(raw[b]), signed(delta), run ? signed((delta / run) * 1000) : "",
+		format.value(Math.min(...inside(low ?? raw))), format.value(Math.max(...inside(high ?? raw))),
+		format.duration(Math.abs(seconds)), seconds ? format.value(run / seconds, 3) : "",
+	];
+}
+
+const signed = (v) => (v > 0 ? "+" : "") + format.value(v);

@@ -1,24 +1,27 @@
-// Some runs side by side: parallel coordinates, where a range keeps runs, plots of the best, and a table.
+// Some runs side by side: parallel coordinates, where a range keeps runs, plots, and a table.
 
 import { byKey } from "../board.js";
 import { best, byWeight, difference, direction, inventory, MAIN_METRICS, param } from "../columns.js";
 import { empty, h, put, settled, svg } from "../dom.js";
 import * as format from "../format.js";
+import { headline } from "../parts.js";
 import { colourOf, holds, link, listen, state } from "../store.js";
 
 const [HEIGHT, TOP] = [230, 42];
 const LINES = 500;
 const SIDE_BY_SIDE = 12;
+const AT_ONCE = 20; // in the charts
 
 export function mount(root) {
 	const ranges = new Map(); // axis -> [low, high] as shares of its height
-	const metric = h("select", { label: "Metric", change: () => show() });
+	const selects = ["Metric", "Across", "Up"].map((name) => h("select", { label: name, title: name, change: () => show() }));
+	const [metric] = selects;
+	const kept = h("a.button");
 	const plot = h("div.scroller.parallel");
 	const plots = h("div.cards");
 	const table = h("div.scroller");
-	const page = h("div.page", h("header.page-head", h("h1", "Compare"),
-		h("p", "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away.")),
-	h("div.controls", metric), plot, plots, table);
+	const page = h("div.page", headline("Compare", "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away."),
+	h("div.controls", selects, kept), plot, plots, table);
 
 	function show() {
 		const { pick } = state.view;
@@ -29,24 +32,29 @@ export function mount(root) {
 		}
 		const found = inventory(runs);
 		const keys = [...found.metrics.keys()].sort(byKey);
-		if (metric.options.length !== keys.length) {
-			put(metric, keys.map((key) => h("option", key)));
-			metric.value = MAIN_METRICS.find((key) => found.metrics.has(key)) ?? keys[0];
-		}
 		const differs = ([, { varies, having }]) => varies || having < runs.length;
 		const params = [...found.params].sort((a, b) => differs(b) - differs(a) || byWeight(a[0], b[0]));
 		const axes = params.filter(([, { varies }]) => varies).slice(0, 8).map(([key]) => axis(key, runs, (run) => param(run, key)));
+		const varying = axes.map(({ name }) => name);
+		[[keys, MAIN_METRICS.find((key) => found.metrics.has(key)) ?? keys[0]], [varying, varying[0]], [varying, varying[1]]].forEach(([words, usual], i) => {
+			if (selects[i].options.length === words.length) return;
+			put(selects[i], words.map((word) => h("option", word)));
+			selects[i].value = usual;
+		});
 		if (keys.length) axes.push(axis(`best ${metric.value}`, runs, (run) => best(run, metric.value)));
 		const inside = runs.filter((run) => axes.every(({ name, at }) => {
 			const range = ranges.get(name);
 			return !range || (at.get(run) >= range[0] && at.get(run) <= range[1]);
 		}));
 		draw(axes, runs, new Set(inside));
-		put(plots, keys.length > 0 && figures(axes.at(-1), axes.slice(0, -1), runs, inside));
+		put(plots, keys.length > 0 && figures(axes.at(-1), selects.slice(1).map(({ value }) => axes.find(({ name }) => name === value)), runs, inside));
+		kept.textContent = `${inside.length} runs in the table`;
+		const ids = inside.map(({ id }) => id);
+		kept.href = link("runs", null, { pick: new Set(ids), show: new Set(ids.slice(0, AT_ONCE)) });
 		const shown = inside.slice(0, SIDE_BY_SIDE);
 		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", read(run))));
 		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),
-			format.value(best(run, key))];
+			run.metrics.has(key) ? format.value(best(run, key)) : "–"];
 		put(table, h("table.list.grid.sides", {},
 			h("thead", h("tr", h("th", `${inside.length} of ${runs.length} runs`),
 				shown.map((run) => h("th", { scope: "col", class: "n" }, h("i", { class: `swatch c${colourOf(run.id)}` }), " ",
@@ -56,11 +64,10 @@ export function mount(root) {
 		if (root.firstChild !== page) put(root, page);
 	}
 
-	/** Runs as dots by the first axis, a map of the best by two of them, and the best so far. */
 	function figures(z, [x, y], runs, inside) {
 		const having = (...axes) => runs.filter((run) => axes.every(({ at }) => at.has(run)));
-		const good = (run) => (direction(metric.value) > 0 ? z.at.get(run) : 1 - z.at.get(run));
-		const better = (a, b) => (good(b) > good(a) ? b : a);
+		const good = (run) => direction(metric.value) > 0 ? z.at.get(run) : 1 - z.at.get(run);
+		const better = (a, b) => good(b) > good(a) ? b : a;
 		const mark = (run, axes, look, shape) => {
 			const words = `${run.name}: ${axes.map(({ name, text }) => `${name} ${text(run)}`).join(", ")}`;
 			return svg("a", { href: link("runs", run.id), class: look, "aria-label": words }, svg("title", {}, words), shape);
@@ -81,17 +88,17 @@ export function mount(root) {
 		const ordered = having(z).sort((a, b) => a.started - b.started);
 		const order = axis("runs by their start", ordered, (run) => ordered.indexOf(run) + 1);
 		const stairs = (sx, sy) => ordered.map((run, i) => `H${sx(order.at.get(run))}V${sy(z.at.get(ordered.slice(0, i + 1).reduce(better)))}`).join("");
-		return [x && figure(`${z.name} by ${x.name}`, x, z, dots(x)), y && figure(`${z.name} by ${x.name} and ${y.name}: the stronger, the better`, x, y, map),
+		return [x && figure(`${z.name} by ${x.name}`, x, z, dots(x)), y && x !== y && figure(`${z.name} by ${x.name} and ${y.name}: the stronger, the better`, x, y, map),
 			figure(`${z.name} so far`, order, z, (sx, sy) => [svg("path", { class: "stairs", d: stairs(sx, sy).replace(/H(.*?)V/, "M$1 ") }), dots(order)(sx, sy)])];
 	}
 
 	function draw(axes, runs, inside) {
-		const gap = Math.max(150, Math.min(320, (innerWidth - 240) / axes.length));
+		const gap = Math.max(150, (Math.min(1480, innerWidth) - 240) / (axes.length - 1 || 1));
 		const y = (share) => TOP + (1 - share) * HEIGHT;
 		const focus = plot.contains(document.activeElement) && document.activeElement.dataset.axis;
 		const lines = [...runs].sort((a, b) => inside.has(a) - inside.has(b)).map((run) => svg("path", {
 			class: inside.has(run) ? `c${colourOf(run.id)}` : "off",
-			d: axes.map(({ at }, i) => (at.has(run) ? `L${90 + i * gap} ${y(at.get(run)).toFixed(1)}` : "")).join("").replace(/^L/, "M") }));
+			d: axes.map(({ at }, i) => at.has(run) ? `L${90 + i * gap} ${y(at.get(run)).toFixed(1)}` : "").join("").replace(/^L/, "M") }));
 		put(plot, svg("svg", { width: axes.length * gap + 40, height: HEIGHT + TOP + 26 }, lines,
 			axes.map((one, i) => handle(one, 90 + i * gap, y))));
 		if (focus) [...plot.querySelectorAll("[data-axis]")].find((g) => g.dataset.axis === focus)?.focus();
@@ -128,12 +135,8 @@ export function mount(root) {
 	}
 
 	const soon = settled(200, show);
-	const stops = [listen("runs", soon), listen("link", soon), listen("view", show)];
 	show();
-	return () => {
-		soon.stop();
-		for (const stop of stops) stop();
-	};
+	return [listen("runs", soon), listen("link", soon), listen("view", show), soon.stop];
 }
 
 /** Where each run is on an axis, 0...1: by size, by its logarithm when that spans two decades, words in their order. */
@@ -143,10 +146,10 @@ function axis(name, runs, read) {
 	const words = [...known].some((v) => typeof v === "string") ? [...known].map(String).sort() : null;
 	const raw = words ? [0, words.length - 1] : [Math.min(...known), Math.max(...known)];
 	const log = !words && raw[0] > 0 && raw[1] / raw[0] >= 100;
-	const number = (v) => (words ? words.indexOf(String(v)) : log ? Math.log(v) : v);
+	const number = (v) => words ? words.indexOf(String(v)) : log ? Math.log(v) : v;
 	const [a, b] = log ? raw.map(Math.log) : raw;
-	const at = new Map(runs.flatMap((run, i) => (known.has(values[i]) ? [[run, b > a ? (number(values[i]) - a) / (b - a) : 0.5]] : [])));
-	const text = (v) => (typeof v === "number" ? format.value(v) : v);
+	const at = new Map(runs.flatMap((run, i) => known.has(values[i]) ? [[run, b > a ? (number(values[i]) - a) / (b - a) : 0.5]] : []));
+	const text = (v) => typeof v === "number" ? format.value(v) : v;
 	const [low, high] = raw.map((v) => text(words ? words[v] : v));
 	return { name, at, low, high, text: (run) => text(read(run)) };
 }

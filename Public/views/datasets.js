@@ -1,9 +1,9 @@
-// Data sets: the list, and of one its figures, classes, quality, and pictures plain and as a job's augmentations show them.
+// Data sets; of one its classes, quality, and pictures plain and as a job's augmentations show them.
 
 import * as api from "../api.js";
 import { button, empty, h, put, settled } from "../dom.js";
 import * as format from "../format.js";
-import { bar, box, cells, figures, table } from "../parts.js";
+import { bar, box, cells, figures, headline, table } from "../parts.js";
 import { link, state } from "../store.js";
 
 const AT_ONCE = 24;
@@ -13,18 +13,18 @@ export function mount(root) {
 	const { id } = state.view;
 	api.get(id ? `/datasets/${encodeURIComponent(id)}` : "/datasets").then((found) => put(root, h("div.page", id ? one(found) : list(found.datasets))),
 		(error) => put(root, empty("Nothing to be seen", error.message)));
-	return () => {};
+	return [];
 }
 
-const list = (sets) => [h("header.page-head", h("h1", "Data sets"), h("p", "Bring your own with PUT /api/v1/datasets/NAME?format=csv|idx|npy|text.")),
-	box("", table(["name", "kind", "task", "#examples", "#shape", "#classes", "source"], sets.map((set) => cells(
+const list = (sets) => [headline("Data sets", "Bring your own with PUT /api/v1/datasets/NAME?format=csv|idx|npy|text."),
+	h("section.box", table(["name", "kind", "task", "#examples", "#shape", "#classes", "source"], sets.map((set) => cells(
 		h("a", { href: link("datasets", set.name) }, set.name), set.kind, set.task, [format.count(set.examples)], [shape(set.input_shape)],
 		[set.classes?.length ?? "–"], set.source))))];
 
 function one({ quality, ...set }) {
 	const { class_balance: classes, ranges } = quality;
 	const all = classes.reduce((sum, c) => sum + c.examples, 0);
-	return [h("header.page-head", h("h1", set.name), h("p", `${set.source} · ${set.license}`)),
+	return [headline(set.name, `${set.source} · ${set.license}`),
 		figures([["kind", set.kind], ["task", set.task], ["examples", format.count(set.examples)], ["shape", shape(set.input_shape)],
 			["missing values", format.count(quality.missing_values)], ["repeated rows", format.count(quality.duplicate_rows)],
 			["constant columns", format.count(quality.constant_columns.length)]]),
@@ -61,14 +61,14 @@ function pictures(set) {
 		} catch (error) {
 			put(wrong, error.message);
 		}
-		spec.setAttribute("aria-invalid", String(wrong.textContent !== ""));
+		spec.ariaInvalid = wrong.textContent !== "";
 	}
 	const soon = settled(500, show);
 	show();
 	return box("Pictures", h("div.controls", "augment", spec, again, next), wrong, grid);
 }
 
-/** An example of one channel in grey, of three in colour; numbers outside of 0...1 are brought there by their range. */
+/** One channel in grey, three in colour; numbers outside of 0...1 are brought there by their range. */
 function picture({ index, values }, { input_shape: [channels, height, width] }, how) {
 	const canvas = h("canvas", { width, height, role: "img", label: `example ${index}${how}` });
 	const numbers = values.map(Number);

@@ -2,16 +2,15 @@
 
 import { empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { badge, jobButtons, progressBar, progressText, took } from "../parts.js";
+import { badge, headline, jobButtons, progressBar, progressText, took } from "../parts.js";
 import { link, listen, state } from "../store.js";
 
-const ABOUT = "Highest priority first, then oldest first.";
 const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finished: 3 };
 
 export function mount(root) {
 	const rows = new Map(); // job -> {element, show}; rows stay, so that focus survives live data
 	const body = h("tbody");
-	const page = h("div.page", h("header.page-head", h("h1", "Queue"), h("p", ABOUT)),
+	const page = h("div.page", headline("Queue", "Highest priority first, then oldest first."),
 		h("div.scroller", { tabindex: "0", role: "region", label: "Jobs" }, h("table.list.queue", { label: "Jobs" },
 			heads("#job", "run", "state", "progress", "", "#priority", "#created", "#took", ""), body)));
 	const nothing = empty("Nothing in the queue", "Jobs wait and train here.",
@@ -29,12 +28,8 @@ export function mount(root) {
 		});
 	};
 	const soon = throttled(200, show);
-	const stops = [listen("jobs", soon), listen("runs", soon), listen("link", soon)];
 	show();
-	return () => {
-		soon.stop();
-		for (const stop of stops) stop();
-	};
+	return [...["jobs", "runs", "link"].map((topic) => listen(topic, soon)), soon.stop];
 }
 
 function waiting(a, b) {

@@ -1,20 +1,22 @@
-// One run: its state and buttons, its curves and facts, and behind tabs its log, model, artifacts and spec.
+// One run: its curves and facts, and behind tabs its log, model, artifacts, system use and spec.
 
 import * as api from "../api.js";
-import { Board, byKey } from "../board.js";
+import { Board, byKey, natural } from "../board.js";
 import { button, empty, h, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { pretty } from "../locate.js";
-import { badge, cells, download, fail, jobButtons, panel, planned, progressBar, progressText, reading, table, took } from "../parts.js";
-import { jobOf, link, listen, loadRun, state, stateOf, submit } from "../store.js";
+import { badge, busy, cells, download, figures, jobButtons, note, panel, planned, progressBar, progressText, reading, table, took } from "../parts.js";
+import { go, jobOf, link, listen, loadRun, state, stateOf, submit } from "../store.js";
 import { artifacts } from "./artifacts.js";
 
-const TABS = { "": "Overview", log: "Log", model: "Model", artifacts: "Artifacts", spec: "Spec" };
+const TABS = { "": "Overview", log: "Log", model: "Model", artifacts: "Artifacts", system: "System", spec: "Spec" };
+const SYSTEM = /^system\/|per_second$/;
 
 export function mount(root) {
 	const { id } = state.view;
 	const path = `/runs/${encodeURIComponent(id)}`;
 	const readSpec = () => api.get(`${path}/spec`);
+	const check = async () => (await api.post("/jobs/check", await readSpec())).plan;
+	const ofJob = (show) => state.runs.get(id).job === null ? note("Another client logged this run: no job here has its spec.") : show();
 	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
 		emptyText: "They appear with the first step." });
 	const head = header(readSpec);
@@ -28,11 +30,12 @@ export function mount(root) {
 	const page = h("div.run-page", head.element, tabs, overview, pane);
 	const panes = {
 		log: () => log.element,
-		model: () => reading(readSpec().then((spec) => api.post("/jobs?dry_run=true", spec)), planned),
+		model: () => ofJob(() => reading(check(), planned)),
 		artifacts: () => artifacts(id),
-		spec: () => reading(readSpec(), (spec) => h("pre.spec", { tabindex: "0", label: "Spec" }, pretty(spec))),
+		system: () => [ofJob(() => reading(Promise.all([check(), gauges()]), system)), board.element],
+		spec: () => ofJob(() => reading(readSpec(), (spec) => h("pre.spec", { tabindex: "0", label: "Spec" }, format.pretty(spec)))),
 	};
-	let shown = "";
+	let shown = null;
 
 	const show = () => {
 		const run = state.runs.get(id);
@@ -41,15 +44,20 @@ export function mount(root) {
 		head.show(run);
 		facts.show(run);
 		board.setRuns([run]);
+		if (shown === null) turn();
 	};
 	const turn = () => {
 		const tab = panes[state.view.tab] ? state.view.tab : "";
 		put(tabs, Object.entries(TABS).map(([name, text]) =>
 			h("a", { href: link("runs", id, { tab: name }), "aria-current": name === tab && "page" }, text)));
-		if (tab === shown) return;
+		if (tab === shown || !state.runs.has(id)) return;
 		shown = tab;
 		overview.hidden = tab !== "";
+		overview.prepend(board.element);
+		board.within = tab === "system" ? SYSTEM : /./;
 		put(pane, panes[tab]?.());
+		board.setRuns(board.runs);
+		if (tab === "system") board.sections.forEach(({ element }) => (element.open = true));
 		if (tab !== "log") facts.metrics.after(log.element);
 		log.end();
 	};
@@ -67,21 +75,25 @@ export function mount(root) {
 		checkpoints.load();
 	};
 	const soon = throttled(200, show);
-	const stops = [
+	show();
+	turn();
+	load();
+	return [
 		listen("runs", soon), listen("jobs", soon), listen("reset", load), listen("view", turn),
 		listen("log", (line) => line.run_id === id && log.take(line)),
 		listen("checkpoint", (event) => event.run_id === id && checkpoints.soon()),
+		soon.stop, checkpoints.soon.stop, () => board.destroy(),
 	];
-	turn();
-	show();
-	load();
-	return () => {
-		soon.stop();
-		checkpoints.soon.stop();
-		for (const stop of stops) stop();
-		board.destroy();
-	};
 }
+
+async function gauges() {
+	const text = await (await api.raw("/metrics")).text();
+	return Object.fromEntries([...text.matchAll(/^cairn_(\w+) (\S+)$/gm)].map(([, name, v]) => [name, Number(v)]));
+}
+
+const system = ([{ memory_bytes: memory, spec }, now]) => figures([["memory of the job", format.bytes(memory)], ["threads", spec.train.threads || "all"],
+	["server's memory now", format.bytes(now.resident_memory_bytes)], ["server's processor time", format.duration(now.cpu_seconds_total)],
+	["server up for", format.duration(now.uptime_seconds)], ["jobs at work", format.count(now.jobs_running)]]);
 
 function header(readSpec) {
 	const title = h("h1");
@@ -92,15 +104,7 @@ function header(readSpec) {
 	const progress = h("p.progress-text");
 	const failure = h("p.failure", { role: "alert" });
 	let print = "";
-	const again = async ({ currentTarget: self }) => {
-		self.disabled = true;
-		try {
-			location.hash = link("runs", (await submit(await readSpec())).run_id);
-		} catch (error) {
-			fail(error);
-		}
-		self.disabled = false;
-	};
+	const again = busy(async () => go("runs", (await submit(await readSpec())).run_id));
 	const element = h("header.run-head", {},
 		h("div.row", title, mark, buttons), facts,
 		h("div.row.progress", bar.element, progress), failure);
@@ -136,7 +140,7 @@ function factPanels() {
 		if (panel.dataset.print !== print) put(panel.lastChild, table(titles, rows.map((row) => cells(...row))));
 		panel.dataset.print = print;
 	};
-	const pairs = (object) => Object.entries(object).sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
+	const pairs = (object) => Object.entries(object).sort(([a], [b]) => natural(a, b));
 	const show = (run) => {
 		fill(metrics, ["metric", "#last", "#min", "#max"], [...run.metrics].filter(([key]) => !/\/\d+$/.test(key))
 			.sort(([a], [b]) => byKey(a, b)).map(([key, m]) => [key, ...[m.last, m.min, m.max].map((v) => [format.value(v)])]));
@@ -148,9 +152,7 @@ function factPanels() {
 
 function logPanel(path) {
 	const lines = h("ol.log", { tabindex: "0", role: "log", label: "Log" });
-	let next = 1;
-	let loading = null;
-	let queue = [];
+	let [next, loading, queue] = [1, null, []];
 	const end = () => (lines.scrollTop = lines.scrollHeight);
 	const append = (batch) => {
 		const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;

@@ -1,6 +1,6 @@
-// All runs: the table with their hyperparameters and newest metrics, and beside it the curves of the chosen ones.
+// All runs: the table, and beside it the curves of the chosen ones.
 
-import { deleteRuns, tagRuns } from "../actions.js";
+import { deleteRuns, runActions, runItems, tagRuns } from "../actions.js";
 import * as api from "../api.js";
 import { Board } from "../board.js";
 import { save } from "../cardmenu.js";
@@ -11,9 +11,8 @@ import * as format from "../format.js";
 import { Grid } from "../grid.js";
 import { LOOK } from "../look.js";
 import { openMenu } from "../menu.js";
-import { progressBar } from "../parts.js";
-import { beginning, choose, colourOf, holds, jobOf, link, listen, state, stateOf, setColour, takeRun, tell,
-	toggled } from "../store.js";
+import { fail, progressBar } from "../parts.js";
+import { beginning, choose, colourOf, go, holds, jobOf, link, listen, state, stateOf, takeRun, tell } from "../store.js";
 
 const [SHOWN_AT_FIRST, PINNED_AT_MOST] = [8, 5];
 
@@ -25,6 +24,7 @@ export function mount(root) {
 	let anchor = null; // where a selection with Shift starts
 	let base = null;
 
+	const openRow = (run, at) => openMenu(at, run.name, runItems(run, drawn));
 	const search = h("input", { type: "search", class: "grow", label: "Filter runs",
 		placeholder: "Filter: words, lr < 0.01, experiment = digits", "aria-describedby": "filter-error",
 		input: () => choose({ filter: search.value }), keydown: (e) => e.key === "Escape" && choose({ filter: "" }) });
@@ -33,13 +33,13 @@ export function mount(root) {
 	const chooser = button("toggle", "Columns", () => openMenu(chooser, "Columns", chooserItems()), { "aria-haspopup": "menu" });
 	const bulk = h("div.bulk", { role: "toolbar", label: "Selected runs", hidden: true });
 	const summary = h("p.summary", { role: "status" });
-	const hiddenRuns = button("mini", "", () => choose({ hide: null }), { hidden: true });
+	const hiddenRuns = button("mini", "", () => choose({ hide: null, pick: null }), { hidden: true });
 	const grid = new Grid({ label: "Runs", key: (run) => run.id, chosen: (run) => selected.has(run.id),
 		look: (run) => [drawn.has(run.id) && "shown", run === base && "base"].filter(Boolean).join(" "),
-		on: { move, select, columnMenu, rowMenu, key: rowKey,
+		on: { move, select, columnMenu, key: rowKey, rowMenu: openRow,
 			sort: (list) => choose({ sort: list.join("~") }),
 			resize: (id, width) => change((l) => (l.width[id] = width)),
-			open: (run) => (location.hash = link("runs", run.id)),
+			open: (run) => go("runs", run.id),
 			point: (run) => tell("point-at-run", run && drawn.has(run.id) ? run.id : null) } });
 	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
 		emptyText: "Choose a run, or wait for its first step." });
@@ -52,10 +52,8 @@ export function mount(root) {
 		h("p", h("a.button", { href: link("submit") }, "New job")),
 		h("pre", `cairn submit job.json --server ${location.origin}`));
 
-	let inventoried = "";
-	let found = null;
+	let [inventoried, found, waiting] = ["", null, 0];
 	let pace = 250; // milliseconds between two rounds, more when one takes long
-	let waiting = 0;
 
 	function soon() {
 		waiting ||= setTimeout(() => {
@@ -76,10 +74,9 @@ export function mount(root) {
 		drawn = new Set(chosen.map((run) => run.id));
 		for (const run of chosen.toReversed()) colourOf(run.id, [...drawn]);
 		const print = `${shape} ${listed.length} ${view.filter}`;
-		if (print !== inventoried) {
-			found = inventory(listed);
-		}
+		if (print !== inventoried) found = inventory(listed);
 		inventoried = print;
+		for (const id of selected) if (!state.runs.has(id)) selected.delete(id);
 		setColumns();
 		const order = sorted(newest, every, sorting());
 		const top = order.filter((run) => run === base || holds(view.pins, run.id)).slice(0, PINNED_AT_MOST);
@@ -87,7 +84,7 @@ export function mount(root) {
 		grid.setRows(rows.slice(top.length), top);
 		showBulk();
 		board.setRuns(chosen);
-		same.setAttribute("aria-pressed", String(!view.all));
+		same.ariaPressed = !view.all;
 		hiddenRuns.hidden = !hidden;
 		setText(hiddenRuns, `Show ${format.count(hidden)} hidden`);
 		const total = state.runs.size - hidden;
@@ -97,26 +94,24 @@ export function mount(root) {
 		pace = Math.max(250, 12 * (performance.now() - began));
 	}
 	function pick() {
-		const { filter: text, hide } = state.view;
+		const { filter: text, hide, pick } = state.view;
 		const passes = !isQuery(text) ? filter(text) : answer ? (run) => answer.has(run.id) : () => true;
 		const passed = [...state.runs.values()].filter(passes);
-		listed = hide ? passed.filter((run) => !holds(hide, run.id)) : passed;
+		listed = passed.filter((run) => !holds(hide, run.id) && (!pick || holds(pick, run.id)));
 		return passed.length - listed.length;
 	}
 
 	function setColumns() {
 		const natural = possible(listed, found, state.view.all, base);
 		const mine = layout();
-		const name = { id: "name", title: "run", header: true, class: "name", pinned: true, width: mine.width.name ?? 204,
+		const name = { id: "name", title: "run", header: true, class: "name", pinned: true, width: mine.width.name ?? 190, elastic: !mine.width.name,
 			value: (run) => run.name, print: namePrint, render: nameCell };
 		every = new Map([name, ...natural].map((column) => [column.id, column]));
 		columns = [selectColumn(), name, ...arrange(natural, mine)];
 		grid.setColumns(columns, sorting());
 	}
 
-	function sorting() {
-		return state.view.sort.split("~").filter(Boolean);
-	}
+	const sorting = () => state.view.sort.split("~").filter(Boolean);
 
 	function change(edit) {
 		const changed = layout();
@@ -175,7 +170,7 @@ export function mount(root) {
 	function complain(text) {
 		wrong.hidden = !text;
 		setText(wrong, text);
-		search.setAttribute("aria-invalid", String(Boolean(text)));
+		search.ariaInvalid = text !== "";
 	}
 
 	function followFilter() {
@@ -201,9 +196,7 @@ export function mount(root) {
 		anchor = run.id;
 	}
 
-	function selectedRuns() {
-		return [...selected].map((id) => state.runs.get(id)).filter(Boolean);
-	}
+	const selectedRuns = () => [...selected].map((id) => state.runs.get(id)).filter(Boolean);
 
 	function selectColumn() {
 		const all = rows.length > 0 && rows.every((run) => selected.has(run.id));
@@ -221,20 +214,20 @@ export function mount(root) {
 		bulk.dataset.count = selected.size;
 		const actions = {
 			Draw: () => choose({ show: new Set(selected) }),
-			Compare: () => (location.hash = link("compare", null, { pick: new Set(selected) })),
+			Compare: () => go("compare", null, { pick: new Set(selected) }),
+			Ensemble: together,
 			Hide: () => choose({ hide: new Set([...(state.view.hide ?? []), ...selected]) }),
 			Tag: () => tagRuns(selectedRuns()),
 			CSV: () => saveCSV(rows.filter((run) => selected.has(run.id))),
-			Delete: () => remove(selectedRuns()),
+			Delete: () => deleteRuns(selectedRuns()),
 			Clear: () => select([...selected], false),
 		};
 		put(bulk, h("strong", `${format.count(selected.size)} selected`), Object.entries(actions)
 			.map(([text, action]) => button(text === "Delete" ? "mini danger" : "mini", text, action)));
 	}
 
-	async function remove(runs) {
-		select((await deleteRuns(runs)).map((run) => run.id), false);
-	}
+	const together = () => api.post("/ensembles", { members: [...selected].map((id) => ({ run_id: id, checkpoint: "latest" })) })
+		.then(() => go("ensembles"), fail);
 
 	function columnMenu(id, at) {
 		const now = columns.find((c) => c.id === id);
@@ -253,45 +246,18 @@ export function mount(root) {
 				{ text: "Move left", disabled: i === 0, action: () => move(id, shown[i - 1]) },
 				{ text: "Move right", disabled: i === shown.length - 1, action: () => move(id, shown[i + 2] ?? null) },
 				{ text: "Pin to the left", checked: now.pinned,
-					action: () => change((l) => (l.pin = now.pinned ? l.pin.filter((p) => p !== id) : [...l.pin, id])) },
+					action: () => change((l) => l.pin = now.pinned ? l.pin.filter((p) => p !== id) : [...l.pin, id]) },
 				{ text: "Hide", action: () => showColumn(id, false) }]),
 		]);
 	}
-	function rowActions(run) {
-		const { view } = state;
-		return [
-			["Enter", "Open", () => (location.hash = link("runs", run.id))],
-			["e", "Draw", () => toggle(run.id), drawn.has(run.id)],
-			["o", "Draw only this run", () => choose({ show: new Set([run.id]) })],
-			["b", "Baseline", () => choose({ base: run === base ? "" : run.id.slice(0, 12) }), run === base],
-			["p", "Pin to the top", () => choose({ pins: toggled(view.pins, run.id) }), holds(view.pins, run.id)],
-			["c", "Next colour", () => setColour(run.id, (colourOf(run.id) + 1) % 10)],
-			["h", "Hide", () => choose({ hide: toggled(view.hide, run.id, true) })],
-			["t", "Tag…", () => tagRuns([run])],
-			["Delete", "Delete…", () => remove([run])],
-		];
-	}
-
-	function rowMenu(run, at) {
-		openMenu(at, run.name, rowActions(run).map(([, text, action, checked]) => ({ text, action, checked, danger: text === "Delete…" })));
-	}
-
 	function rowKey({ key }, run) {
-		const many = { t: () => tagRuns(selectedRuns()), Delete: () => remove(selectedRuns()),
+		const many = { t: () => tagRuns(selectedRuns()), Delete: () => deleteRuns(selectedRuns()),
 			Escape: () => select([...selected], false) };
-		const action = (selected.size && many[key]) || rowActions(run).find(([k]) => k === key)?.[2];
+		const action = (selected.size && many[key]) || runActions(run, drawn).find(([k]) => k === key)?.[2];
 		action?.();
 		return Boolean(action);
 	}
-	function toggle(id, only) {
-		const shown = new Set(only ? [id] : drawn);
-		if (only || !shown.delete(id)) shown.add(id);
-		choose({ show: shown });
-	}
-
-	function mark(run) {
-		return run === base ? "baseline" : holds(state.view.pins, run.id) ? "pinned" : "";
-	}
+	const mark = (run) => run === base ? "baseline" : holds(state.view.pins, run.id) ? "pinned" : "";
 
 	function namePrint(run) {
 		const step = stateOf(run) === "running" ? jobOf(run)?.progress?.step : stateOf(run);
@@ -299,12 +265,12 @@ export function mount(root) {
 	}
 
 	function nameCell(run) {
-		const eye = button(`eye c${colourOf(run.id)}`, "", (event) => toggle(run.id, event.altKey), { tabindex: "-1",
+		const eye = button(`eye c${colourOf(run.id)}`, "", (event) => rowKey({ key: event.altKey ? "o" : "e" }, run), { tabindex: "-1",
 			"aria-pressed": String(drawn.has(run.id)), label: `Draw ${run.name}`, title: "Draw (Alt: alone)" });
 		const job = jobOf(run);
 		const bar = job && ["running", "paused"].includes(job.state) ? progressBar() : null;
 		bar?.show(job);
-		const more = button("more", "⋮", () => rowMenu(run, more), { tabindex: "-1", "aria-haspopup": "menu",
+		const more = button("more", "⋮", () => openRow(run, more), { tabindex: "-1", "aria-haspopup": "menu",
 			label: `More about ${run.name}` });
 		return h("div", eye, h("a", { href: link("runs", run.id), title: run.name, tabindex: "-1" }, run.name),
 			mark(run) && h("span.label", mark(run)), more, bar?.element);
@@ -321,27 +287,25 @@ export function mount(root) {
 		event.stopImmediatePropagation();
 	};
 	document.addEventListener("keydown", keys, true);
-	const stops = [
+	followFilter();
+	show();
+	return [
 		...["runs", "jobs", "link", "theme"].map((topic) => listen(topic, soon)),
 		listen("reset", () => answer && query()),
 		listen("view", (changed) => {
 			if (changed.includes("filter")) followFilter();
 			if (changed.some((name) => name === "base" || !(name in LOOK))) show();
 		}),
-		listen("pointed-at-run", (id) => grid.light(id)),
+		listen("pointed-at-run", (id) => grid.light(id)), query.stop,
+		() => {
+			document.removeEventListener("keydown", keys, true);
+			clearTimeout(waiting);
+			abort?.abort();
+			grid.destroy();
+			board.destroy();
+		},
 	];
-	followFilter();
-	show();
-	return () => {
-		document.removeEventListener("keydown", keys, true);
-		clearTimeout(waiting);
-		query.stop();
-		abort?.abort();
-		for (const stop of stops) stop();
-		grid.destroy();
-		board.destroy();
-	};
 }
 
 const newestFirst = (runs) => runs.map((run) => [beginning(run), run])
-	.sort(([a, x], [b, y]) => (a === b ? (y.job ?? 0) - (x.job ?? 0) : a < b ? 1 : -1)).map(([, run]) => run);
+	.sort(([a, x], [b, y]) => a === b ? (y.job ?? 0) - (x.job ?? 0) : a < b ? 1 : -1).map(([, run]) => run);

@@ -1,10 +1,9 @@
-// What this browser keeps: the access token and the colour scheme.
+// What this browser keeps: the access token.
 
 import * as api from "../api.js";
 import { button, h, put } from "../dom.js";
 import { toast } from "../menu.js";
-import { scheme, setScheme } from "../palette.js";
-import { box, note } from "../parts.js";
+import { box, headline, note } from "../parts.js";
 
 export function mount(root) {
 	const token = h("input", { type: "password", autocomplete: "off", value: api.token() ?? "", label: "Access token", class: "grow" });
@@ -12,14 +11,11 @@ export function mount(root) {
 		api.setToken(token.value = text.trim());
 		toast(text ? "The token is kept in this browser." : "The token is forgotten.");
 	};
-	put(root, h("div.page", h("header.page-head", h("h1", "Settings")),
+	put(root, h("div.page", headline("Settings"),
 		box("Access token", note("For a server with --token. It stays in this browser."),
 			h("form.controls", { submit: (event) => {
 				event.preventDefault();
 				keep(token.value);
-			} }, token, h("button.primary", "Keep"), button("quiet", "Forget", () => keep("")))),
-		box("Colour scheme", h("div.controls", { role: "radiogroup", label: "Colour scheme" },
-			["light", "dark", "system"].map((name) => h("label", h("input", { type: "radio", name: "scheme",
-				checked: name === scheme(), change: () => setScheme(name) }), ` ${name}`))))));
-	return () => {};
+			} }, token, h("button.primary", "Keep"), button("quiet", "Forget", () => keep(""))))));
+	return [];
 }

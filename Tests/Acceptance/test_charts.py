@@ -318,6 +318,16 @@ def test_the_axes_measure_what_they_say(server, open_page):
     assert choice(page, "axis") in (None, "step")
 
 
+def test_time_at_work_leaves_pauses_out(server, open_page):
+    hour = 3_600_000
+    record(server, "paused", {"loss": [(i, 1 / (1 + i), START + 1000 * i + hour * (i >= 60)) for i in range(100)]})
+    page = open_page("#/runs?smooth=0&axis=process")
+    ready(page)
+    assert seen(page) == pytest.approx([0, 98_000])
+    page.get_by_label("Horizontal axis").select_option("relative")
+    until(lambda: seen(page) == pytest.approx([0, 99_000 + hour]), "the pause is not in the time since the start")
+
+
 def test_smoothing_by_slider_number_and_key(server, open_page):
     noisy = [1 + (i * 7919 % 101) / 100 for i in range(300)]
     record(server, "noisy", {"loss": noisy})
@@ -650,12 +660,12 @@ def test_the_menu_of_a_point(server, open_page):
     assert page.evaluate("navigator.clipboard.readText()") == "3"
     thin = drawn(page, "loss")
     page.mouse.click(*at(page, 0.5, 0.1), button="right")
-    items.get_by_text("Baseline run").click()
+    items.get_by_text("Baseline").click()
     page.mouse.move(5, 5)
     until(lambda: drawn(page, "loss") > thin + 100, "the baseline is not bold")
     assert run.startswith(choice(page, "base") or "?")
     page.mouse.click(*at(page, 0.5, 0.1), button="right")
-    items.get_by_text("Hide this run").click()
+    items.get_by_text("Hide").click()
     expect(card(page, "loss")).to_have_attribute("data-runs", "1")
     page.mouse.click(*at(page, 0.5, 0.5), button="right")
     items.get_by_text("Open tried").click()
@@ -768,6 +778,27 @@ def test_the_best_so_far_never_gets_worse(server, open_page):
     best = min(runs, key=lambda r: r[3])
     dot = figure.locator(f'a[href*="{best[0]}"] circle')
     assert float(dot.get_attribute("cy")) == pytest.approx(heights[-1], abs=0.11)
+
+
+def test_the_comparison_chooses_its_params_and_keeps_runs_in_the_table(server, open_page):
+    runs = trials(server)
+    page = open_page("#/compare")
+    page.get_by_label("Across").select_option("lr")
+    page.get_by_label("Up").select_option("kind")
+    expect(page.locator("figure.parallel h2")).to_have_text(
+        ["best val/loss by lr", "best val/loss by lr and kind: the stronger, the better", "best val/loss so far"])
+    page.get_by_label("Up").select_option("lr")
+    expect(page.locator("figure.parallel")).to_have_count(2)
+    page.get_by_role("slider", name="lr").focus()
+    page.keyboard.press("ArrowUp")  # the upper half
+    kept = {f"trial {k}" for k, r in enumerate(runs) if r[1] > 0.03}
+    page.get_by_role("link", name=f"{len(kept)} runs in the table").click()
+    names = page.locator("main table.grid tbody .name a")
+    expect(names).to_have_count(len(kept))
+    assert set(names.all_inner_texts()) == kept
+    expect(card(page, "val/loss")).to_have_attribute("data-runs", str(len(kept)))
+    page.get_by_role("button", name=f"Show {12 - len(kept)} hidden").click()
+    expect(names).to_have_count(12)
 
 
 # --- keys, undo, the address
@@ -1282,9 +1313,9 @@ def test_the_parts_of_a_chart_compute_what_they_say(server, open_page):
         """async () => {
           const { Series, smooth, smoothingUnit } = await import("/series.js");
           const { gather, student } = await import("/group.js");
-          const { between } = await import("/strip.js");
+          const { between } = await import("/tip.js");
           const { lookOf, withCard } = await import("/look.js");
-          const { cell } = await import("/figure.js");
+          const { table } = await import("/figure.js");
           const { finder } = await import("/board.js");
           const { quantile } = await import("/scale.js");
           const steps = [0, 1, 2, 3, 10, 11, 12];
@@ -1302,7 +1333,7 @@ def test_the_parts_of_a_chart_compute_what_they_say(server, open_page):
             [student(2), student(30).toFixed(3)], quantile([0, 1, 2, 3, 4], 0.05),
             withCard({ cards: "" }, "a", { log: true, y: undefined }), withCard({ cards: '{"a":{"log":true}}' }, "a", { log: undefined }),
             lookOf({ cards: '{"a":{"log":true}}', x: "1~2", linked: true, log: false }, "a").log,
-            [cell("=1+1"), cell('a"b,c'), cell(-3)], ["val/loss", "loss"].map(finder("^loss")), ["a[b", "ab"].map(finder("a[")),
+            table([["=1+1", 'a"b,c', -3]]), ["val/loss", "loss"].map(finder("^loss")), ["a[b", "ab"].map(finder("a[")),
           ];
         }"""
     ) == [
@@ -1311,7 +1342,7 @@ def test_the_parts_of_a_chart_compute_what_they_say(server, open_page):
         [[0, 5, 10, 15], [0, 3, 5.5, 1], [0, 0, 0, 0], [0, 5, 10, 2], [1, 2, 2, 1]],
         [4.303, "2.042"], 0.2,
         '{"a":{"log":true}}', "", True,
-        ["'=1+1", '"a""b,c"', "-3"], [False, True], [True, False],
+        "'=1+1,\"a\"\"b,c\",-3\r\n", [False, True], [True, False],
     ]
 
 

@@ -222,7 +222,6 @@ def test_the_main_metrics_curve_is_in_each_row_in_sight(with_runs):
         curve = {"key": query["key"][0], "count": 4, "sampled": False, "steps": [0, 1, 2, 3], "timestamps": [0, 1, 2, 3]}
         route.fulfill(json={"curves": [{**curve, "run_id": run, "values": [3, "NaN", 2, 1]} for run in query["run"]]})
 
-    page.unroute(re.compile(r"/api/v1/curves\?"))
     page.route(re.compile(r"/api/v1/curves\?"), answer)
     page.reload()
     expect(head(page, "trend")).to_have_text("val/loss")

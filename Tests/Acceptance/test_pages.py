@@ -1,0 +1,174 @@
+"""The dashboard's pages for what jobs leave behind and what is made of them, in a real browser: completion of a job's text,
+system use, ensembles, the registry."""
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from conftest import digits
+from test_charts import call, fall, record
+from test_dashboard import HOSTILE, card, chromium, open_page  # noqa: F401
+
+
+def proposed(server, text):
+    """What the server proposes for the place of the `|` in a text: the words, and the text with the first in place."""
+    before, after = (part.encode("utf-16-le") for part in text.split("|"))
+    caret, whole = len(before) // 2, (before + after).decode("utf-16-le")
+    answer = server.request("POST", f"/api/v1/jobs/check?caret={caret}", data=whole.encode())
+    assert answer.status_code == 200
+    found = answer.json()["proposals"]
+    start, end = found["range"]
+    first = found["items"][0]["insert"] if found["items"] else ""
+    units = before + after
+    return [item["text"] for item in found["items"]], (units[: 2 * start] + first.encode("utf-16-le") + units[2 * end :]).decode("utf-16-le")
+
+
+def test_what_may_stand_at_the_caret_follows_the_schema(server):
+    schema = server.get("/api/v1/openapi.json")["components"]["schemas"]["JobSpec"]
+    assert proposed(server, "{|")[0] == proposed(server, "{|}")[0] == list(schema["properties"])
+    types = [form["properties"]["type"]["const"] for form in schema["properties"]["optimizer"]["oneOf"]]
+    assert proposed(server, '{"optimizer": {"type": "|"}}')[0] == types
+    layer = next(f for f in schema["properties"]["model"]["oneOf"] if "items" in f["properties"].get("layers", {}))["properties"]["layers"]["items"]["oneOf"]
+    assert proposed(server, '{"model": {"layers": [{"type": |')[0] == [form["properties"]["type"]["const"] for form in layer]
+    # Fields beside the caret choose the form, before it and after it; those that are there are left out.
+    adam = proposed(server, '{"optimizer": {"type": "adam", "lr": 1, |}}')[0]
+    assert "betas" in adam and not {"momentum", "lr", "type"} & set(adam)
+    assert "momentum" in proposed(server, '{"optimizer": {|, "type": "sgd"}}')[0]
+    assert proposed(server, '{"optimizer": {|}}') == (["type"], '{"optimizer": {"type": ""}}')
+    assert proposed(server, '{"train": {"ep|": 3}, "seed": 1}') == (["epochs", "steps", "replicas"], '{"train": {"epochs": 3}, "seed": 1}')
+    inner = '{"model": {"layers": [{"type": "linear", "out": 3}, {"layers": [{"type": "soft|"}], "type": "residual"}]}}'
+    assert proposed(server, inner)[0] == ["softplus"]
+    assert proposed(server, '{"model": {"layers": [{"type": "linear", "bias": |}]}}')[0] == ["true", "false"]
+    assert proposed(server, '{"name": "ein 𝛼 \\"{[", "se|"}') == (["seed", "preset", "dataset"], '{"name": "ein 𝛼 \\"{[", "seed": 0}')
+    for nowhere in ("|", "|[1, 2]", '{"tags": {"|"}}', '{"nothing": {"|"}}', '{"seed": 1}|', "}}|", '{"a":|]'):
+        assert proposed(server, nowhere)[0] == []
+
+
+@pytest.mark.parametrize("field, text", [("optimizer.lr", '"lr": -1'), ("model.layers.1.p", '"p": 7'), ("surprise", '"surprise": {"a": [1, "}"]}')])
+def test_a_fault_is_found_in_the_text(server, field, text):
+    spec = digits(model={"layers": [{"type": "linear", "out": 10}, {"type": "dropout", "p": 0.5}]})
+    if field == "surprise":
+        spec["surprise"] = {"a": [1, "}"]}
+    elif field == "optimizer.lr":
+        spec["optimizer"]["lr"] = -1
+    else:
+        spec["model"]["layers"][1]["p"] = 7
+    spec = {"name": "𝛼 first", **spec, "name": "𝛼 first"}
+    whole = json.dumps(spec, ensure_ascii=False)
+    answer = server.request("POST", "/api/v1/jobs/check", data=whole.encode()).json()
+    assert answer["error"]["field"] == field
+    start, end = answer["range"]
+    assert whole.encode("utf-16-le")[2 * start : 2 * end].decode("utf-16-le") == text
+
+
+def test_a_spec_is_completed_with_keys_alone(server, open_page):
+    page = open_page("#/submit")
+    text = page.locator("#spec")
+    text.fill('{\n  "opt')
+    text.press("Control+ ")
+    items = page.get_by_role("menu", name="What can stand here").get_by_role("menuitem")
+    expect(items).to_have_text(["optimizer"])
+    # The menu stands at the word, inside of the window.
+    box, area = items.first.bounding_box(), text.bounding_box()
+    assert area["x"] < box["x"] < area["x"] + 200 and area["y"] + 20 < box["y"] < area["y"] + 120
+    page.keyboard.press("Enter")
+    expect(text).to_have_value('{\n  "optimizer": {}')
+    expect(text).to_be_focused()
+    text.press("Control+ ")
+    expect(items).to_have_text(["type"])
+    page.keyboard.press("Enter")
+    expect(text).to_have_value('{\n  "optimizer": {"type": ""}')
+    page.keyboard.type("rad")
+    text.press("Control+ ")
+    expect(items).to_have_text(["radam", "adagrad"])
+    page.keyboard.press("Enter")
+    expect(text).to_have_value('{\n  "optimizer": {"type": "radam"}')
+    text.press("Control+z")
+    expect(text).to_have_value('{\n  "optimizer": {"type": "rad"}')
+    # A text that is not finished is told so, and no error reaches the console.
+    expect(page.locator("#spec-error")).to_contain_text("line 2")
+    text.fill("[]")
+    text.press("Control+ ")
+    expect(page.get_by_role("menu")).to_contain_text("Nothing is known for this place")
+    page.keyboard.press("Escape")
+    expect(text).to_be_focused()
+
+
+def test_system_use_is_a_page_of_its_own(server, open_page):
+    run = record(server, "monitored", {"loss": fall(50), "system/cpu_utilization_percentage": [30, 40, 35], "system/system_memory_usage_megabytes": [1, 2, 3]})
+    page = open_page(f"#/runs/{run}?tab=system")
+    expect(page.locator(".pane .chart")).to_have_count(2)
+    expect(card(page, "system/cpu_utilization_percentage")).to_have_attribute("data-points", "3")
+    page.get_by_role("link", name="Overview").click()
+    expect(page.locator(".columns .chart")).to_have_count(3)
+    job = server.run_job(digits())
+    page.goto(f"{server.url}/#/runs/{job['run_id']}?tab=system")
+    plan = server.request("POST", "/api/v1/jobs?dry_run=true", json=digits()).json()
+    figures = page.locator(".pane dl")
+    expect(figures).to_contain_text(f"memory of the job{plan['memory_bytes'] / 1024:.0f} KiB")
+    expect(figures).to_contain_text(re.compile(r"server's memory now\d+(\.\d)? MiB"))
+    expect(page.locator(".pane .chart")).to_have_count(1)
+    expect(card(page, "examples_per_second")).to_be_visible()
+
+
+def test_selected_runs_become_an_ensemble(server, open_page):
+    jobs = [server.run_job(digits(name=f"member {seed}", seed=seed)) for seed in (1, 2)]
+    page = open_page("#/ensembles")
+    expect(page.locator("main")).to_contain_text("No ensembles yet")
+    page.goto(f"{server.url}/#/runs")
+    for seed in (1, 2):
+        page.get_by_role("checkbox", name=f"Select member {seed}").click()
+    page.get_by_role("button", name="Ensemble").click()
+    rows = page.locator("main .box tbody tr")
+    expect(rows).to_have_count(3)
+    (made,) = server.get("/api/v1/ensembles")["ensembles"]
+    assert {member["run_id"] for member in made["members"]} == {job["run_id"] for job in jobs}
+    expect(rows.last).to_contain_text("ensemble")
+    expect(page.locator("main .box thead")).to_contain_text("val/loss")
+    shown = [float(text) for text in rows.locator("td:nth-child(3)").all_inner_texts()]
+    told = [member["metrics"]["val/loss"] for member in made["members"]] + [made["ensemble"]["val/loss"]]
+    assert shown == pytest.approx(told, rel=1e-3)
+    rows.first.get_by_role("link").click()
+    expect(page.locator(".run-head h1")).to_have_text(re.compile("member [12]"))
+
+
+def test_an_ensemble_that_is_refused_says_why(server, open_page):
+    record(server, "elsewhere", {"loss": fall(5)})
+    page = open_page("#/runs", allow=["404"])
+    page.get_by_role("checkbox", name="Select elsewhere").click()
+    page.get_by_role("button", name="Ensemble").click()
+    expect(page.locator(".toast.bad")).to_contain_text("members.0.run_id")
+
+
+def test_a_version_of_a_model_is_edited(server, open_page):
+    run = record(server, "parent", {"loss": fall(5)})
+    call(server, "registered-models/create", {"name": "digits"})
+    call(server, "model-versions/create", {"name": "digits", "source": f"runs:/{run}/model", "run_id": run})
+    call(server, "registered-models/alias", {"name": "digits", "alias": "old", "version": "1"})
+    call(server, "model-versions/set-tag", {"name": "digits", "version": "1", "key": "why", "value": "first = try"})
+    page = open_page("#/models")
+    page.get_by_role("button", name="Edit digits 1").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Aliases")).to_have_value("old")
+    expect(dialog.get_by_label("Tags")).to_have_value("why=first = try")
+    dialog.get_by_label("Stage").select_option("Staging")
+    dialog.get_by_label("Aliases").fill("champion, new")
+    dialog.get_by_label("Tags").fill(f"why=second = try\nmark={HOSTILE}")
+    dialog.get_by_label("Description").fill("Two lines,\nboth kept.")
+    dialog.get_by_role("button", name="Save").click()
+    row = page.locator("main tbody tr")
+    expect(row.locator(".label")).to_have_text(["Staging", "champion", "new", f"mark={HOSTILE}", "why=second = try"])
+    version = server.get("/api/2.0/mlflow/model-versions/get?name=digits&version=1")["model_version"]
+    assert version["current_stage"] == "Staging" and version["description"] == "Two lines,\nboth kept."
+    assert {tag["key"]: tag["value"] for tag in version["tags"]} == {"why": "second = try", "mark": HOSTILE}
+    assert sorted(version["aliases"]) == ["champion", "new"]
+    # What is not changed is not sent, what is refused is told.
+    page.get_by_role("button", name="Edit digits 1").click()
+    with page.expect_request(re.compile("model-versions/search")):
+        dialog.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Edit digits 1").click()
+    dialog.get_by_label("Aliases").fill("champion")
+    dialog.get_by_role("button", name="Save").click()
+    expect(row.locator(".label")).to_have_count(4)
