@@ -104,7 +104,7 @@ export function mount(root) {
 	function setColumns() {
 		const natural = possible(listed, found, state.view.all, base);
 		const mine = layout();
-		const name = { id: "name", title: "run", header: true, class: "name", pinned: true, width: mine.width.name ?? 190, elastic: !mine.width.name,
+		const name = { id: "name", title: "run", header: true, class: "name", pinned: true, width: mine.width.name ?? 160, elastic: !mine.width.name,
 			value: (run) => run.name, print: namePrint, render: nameCell };
 		every = new Map([name, ...natural].map((column) => [column.id, column]));
 		columns = [selectColumn(), name, ...arrange(natural, mine)];
