@@ -1,21 +1,54 @@
 // Flat memory, and where each parameter lies in it.
 
+import Glibc
+
 /// A block of floats on a cache line's border, zero at first; freed with its last owner.
+///
+/// A large one takes memory only where it is written, and is made of large pages where the system has them, of which
+/// the processor's table of addresses holds all that a step touches.
 public final class Arena {
   /// How many floats.
   public let floats: Int
   /// The first of them.
   public let pointer: UnsafeMutablePointer<Float>
+  /// Bytes asked of the system for this arena alone; 0 for a small one.
+  private let mapped: Int
+
+  /// Bytes of a large page.
+  private static let pageBytes = 1 << 21
 
   /// Allocates `floats` zeros.
   public init(floats: Int) {
     self.floats = floats
     let bytes = max(64, floats * MemoryLayout<Float>.stride)
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-    pointer = memory.initializeMemory(as: Float.self, repeating: 0, count: max(16, floats))
+    if bytes >= Self.pageBytes, let memory = Self.map(bytes) {
+      mapped = bytes
+      pointer = memory.bindMemory(to: Float.self, capacity: floats)
+    } else {
+      mapped = 0
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+      pointer = memory.initializeMemory(as: Float.self, repeating: 0, count: max(16, floats))
+    }
   }
 
-  deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+  deinit {
+    if mapped > 0 { munmap(pointer, mapped) } else { UnsafeMutableRawPointer(pointer).deallocate() }
+  }
+
+  /// Zeros that begin at a large page's border; nil where the system has no room.
+  private static func map(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    let whole = bytes + pageBytes
+    guard let start = mmap(nil, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      start != MAP_FAILED
+    else { return nil }
+    let page = Int(getpagesize())
+    let before = (pageBytes - Int(bitPattern: start) % pageBytes) % pageBytes
+    let used = (bytes + page - 1) / page * page
+    if before > 0 { munmap(start, before) }
+    munmap(start + before + used, whole - before - used)
+    madvise(start + before, used, MADV_HUGEPAGE)
+    return start + before
+  }
 
   /// Copies as many floats as both have.
   public func copy(from other: Arena) {
@@ -56,8 +89,37 @@ public struct ParameterLayout: Sendable, Equatable {
     /// Floats from one stored row to the next.
     var stride: Int { padded(columns) }
 
-    /// From one row's number to the next's, and from one column's, in PyTorch's order.
-    fileprivate var order: (row: Int, column: Int) { isTable ? (columns, 1) : (1, rows) }
+    /// Size of its first dimension, along which it can be read and written in pieces.
+    public var lines: Int { isTable ? rows : columns }
+    /// Numbers of a line.
+    public var lineCount: Int { isTable ? columns : rows }
+
+    /// The lines in pieces of at most `floats` numbers, and at least a line.
+    public func pieces(of floats: Int) -> [Range<Int>] {
+      let size = max(1, floats / max(1, lineCount))
+      return Swift.stride(from: 0, to: lines, by: size).map { $0..<min($0 + size, lines) }
+    }
+
+    /// Calls `body` with the place of each number of `lines` among them, and its place in an arena.
+    @inline(__always) fileprivate func forEachPlace(of lines: Range<Int>, _ body: (Int, Int) -> Void) {
+      if isTable {
+        for row in lines {
+          for column in 0..<columns {
+            body((row - lines.lowerBound) * columns + column, offset + row * stride + column)
+          }
+        }
+        return
+      }
+      // A cache line of each stored row at a time.
+      let order = rowOrder
+      for first in Swift.stride(from: lines.lowerBound, to: lines.upperBound, by: 16) {
+        let last = min(first + 16, lines.upperBound)
+        for row in 0..<rows {
+          let stored = offset + (order?[row] ?? row) * stride
+          for column in first..<last { body((column - lines.lowerBound) * rows + row, stored + column) }
+        }
+      }
+    }
 
     /// Where each row of PyTorch's order is stored; nil where the order is the same.
     fileprivate var rowOrder: [Int]? {
@@ -85,34 +147,34 @@ public struct ParameterLayout: Sendable, Equatable {
 
   /// A parameter's numbers in PyTorch's order.
   public func read(_ index: Int, from arena: Arena) -> [Float] {
+    read(index, lines: 0..<entries[index].lines, from: arena)
+  }
+
+  /// The numbers of some of a parameter's lines, in PyTorch's order.
+  public func read(_ index: Int, lines: Range<Int>, from arena: Arena) -> [Float] {
     let entry = entries[index]
-    let stored = arena.pointer + entry.offset
-    let (order, place) = (entry.rowOrder, entry.order)
-    return [Float](unsafeUninitializedCapacity: entry.count) { values, count in
-      for column in 0..<entry.columns {
-        for row in 0..<entry.rows {
-          values[column * place.column + row * place.row] =
-            stored[(order?[row] ?? row) * entry.stride + column]
-        }
-      }
-      count = entry.count
+    return [Float](unsafeUninitializedCapacity: lines.count * entry.lineCount) { values, count in
+      entry.forEachPlace(of: lines) { place, stored in values[place] = arena.pointer[stored] }
+      count = lines.count * entry.lineCount
     }
   }
 
   /// Stores a parameter's numbers, given in PyTorch's order; throws when there are too many or too few.
   public func write(_ values: [Float], to index: Int, in arena: Arena) throws(GraphError) {
+    try write(values, to: index, lines: 0..<entries[index].lines, in: arena)
+  }
+
+  /// Stores the numbers of some of a parameter's lines, given in PyTorch's order; throws when there are too many or too
+  /// few.
+  public func write(_ values: [Float], to index: Int, lines: Range<Int>, in arena: Arena) throws(GraphError) {
     let entry = entries[index]
-    guard values.count == entry.count else {
+    guard values.count == lines.count * entry.lineCount else {
       throw GraphError(
         "parameter \(entry.name)",
-        "expected \(entry.count) numbers for shape \(entry.shape), got \(values.count)")
+        "expected \(lines.count * entry.lineCount) numbers for shape \(entry.shape), got \(values.count)")
     }
-    let stored = arena.pointer + entry.offset
-    let (order, place) = (entry.rowOrder, entry.order)
-    for column in 0..<entry.columns {
-      for row in 0..<entry.rows {
-        stored[(order?[row] ?? row) * entry.stride + column] = values[column * place.column + row * place.row]
-      }
+    values.withUnsafeBufferPointer { values in
+      entry.forEachPlace(of: lines) { place, stored in arena.pointer[stored] = values[place] }
     }
   }
 

@@ -15,12 +15,20 @@ func checkpointSource(_ store: Store, _ weights: WeightsLibrary) -> JobPlan.Chec
       guard let found = all.last(where: { $0.labels.contains(name) || "\($0.step)" == name }) else {
         throw CheckpointSourceError(description: "run \(run) has no checkpoint \(name)")
       }
-      return try store.readCheckpoint(run: run, step: found.step, offset: 0, count: found.bytes)
+      return checkpointBytes(store, run, found)
     case .weights(let name):
-      guard let bytes = weights.read(name) else {
+      guard let file = weights.read(name) else {
         throw CheckpointSourceError(description: "there are no weights \(name)")
       }
-      return bytes
+      return file
     }
+  }
+}
+
+/// A checkpoint, read from the store where its bytes are needed.
+func checkpointBytes(_ store: Store, _ run: String, _ checkpoint: CheckpointRecord) -> ByteSource {
+  ByteSource(count: checkpoint.bytes) { range in
+    try store.readCheckpoint(
+      run: run, step: checkpoint.step, offset: range.lowerBound, count: range.count)
   }
 }

@@ -178,13 +178,13 @@ final class Scheduler: Sendable {
     }
   }
 
-  private func newestCheckpoint(of job: JobRecord) throws -> [UInt8]? {
+  private func newestCheckpoint(of job: JobRecord) throws -> ByteSource? {
     guard
       let newest = try store.listCheckpoints(run: job.runUID).last(where: { $0.labels.contains("latest") })
     else {
       return nil
     }
-    return try store.readCheckpoint(run: job.runUID, step: newest.step, offset: 0, count: newest.bytes)
+    return checkpointBytes(store, job.runUID, newest)
   }
 
   /// Stores how a job ended. Tried until the store takes it: a full disk must not leave it running for ever.

@@ -127,14 +127,26 @@ final class StoreRecorder: RunRecorder, @unchecked Sendable {
       deleting: checkpoint.deleting.map(Int64.init))
     try persist {
       try commit()
-      try store.putCheckpoint(record, bytes: checkpoint.bytes, run: run)
+      try put(record, checkpoint.file)
     }
     let data: JSON = [
       "run_id": .string(run), "step": JSON(checkpoint.step), "epoch": JSON(checkpoint.epoch),
-      "bytes": JSON(checkpoint.bytes.count), "labels": .array(record.labels.map(JSON.string)),
+      "bytes": JSON(checkpoint.file.count), "labels": .array(record.labels.map(JSON.string)),
       "metrics": JSON(checkpoint.metrics.map { ($0.key, JSON($0.value)) }),
     ]
     hub.publish(.checkpoint, run: run, experiment: experiment, data: data.encoded)
+  }
+
+  /// Stores a checkpoint as it is made.
+  private func put(_ record: NewCheckpoint, _ file: SafetensorsFile) throws {
+    var writer = try store.beginCheckpoint(record, run: run)
+    do {
+      try file.write { try writer.append($0) }
+      try writer.finish()
+    } catch {
+      try? writer.abandon()
+      throw error
+    }
   }
 
   func progress(step: Int, epoch: Int) throws {

@@ -20,9 +20,9 @@ struct WeightsLibrary: Sendable {
   private func path(_ name: String) -> String { "\(folder)/\(name)\(Self.suffix)" }
 
   /// The bytes of a file; nil when there is none of that name.
-  func read(_ name: String) -> [UInt8]? {
+  func read(_ name: String) -> ByteSource? {
     guard DatasetLibrary.isName(name), let file = MappedFile(path(name)) else { return nil }
-    return Array(file.bytes)
+    return ByteSource(count: file.bytes.count) { Array(file.bytes[$0]) }
   }
 
   func has(_ name: String) -> Bool { DatasetLibrary.isName(name) && access(path(name), R_OK) == 0 }

@@ -94,6 +94,43 @@ import Testing
     }
   }
 
+  /// Read and written in pieces of some lines, parameters of each kind are what they are as a whole.
+  @Test(arguments: [1, 7, 40, 1000]) func piecesMakeTheWhole(_ floats: Int) throws {
+    var layout = ParameterLayout()
+    _ = layout.append("matrix", [35, 3])
+    _ = layout.append("kernel", [18, 3, 2, 3])
+    _ = layout.append("table", [9, 5], isTable: true)
+    _ = layout.append("vector", [21])
+    let (arena, copy) = (Arena(floats: layout.floats), Arena(floats: layout.floats))
+    for (index, entry) in layout.entries.enumerated() {
+      let whole = values(entry.count, index)
+      try layout.write(whole, to: index, in: arena)
+      let pieces = entry.pieces(of: floats)
+      #expect(pieces.allSatisfy { $0.count == 1 || $0.count * entry.lineCount <= floats })
+      var parts: [Float] = []
+      for lines in pieces {
+        let part = layout.read(index, lines: lines, from: arena)
+        try layout.write(part, to: index, lines: lines, in: copy)
+        parts += part
+      }
+      #expect(parts == whole && layout.read(index, from: copy) == whole, "\(entry.name)")
+      #expect(throws: GraphError.self) { try layout.write([1, 2], to: index, lines: 0..<1, in: copy) }
+    }
+    #expect((0..<layout.floats).allSatisfy { copy.pointer[$0] == arena.pointer[$0] })
+  }
+
+  /// A large arena is its own piece of the system's memory: zero, on a cache line's border, usable to its last float.
+  @Test(arguments: [0, 1, 17, (1 << 19) - 1, 1 << 19, (1 << 19) + 1, 3_000_001]) func arenasAreZero(
+    _ floats: Int
+  ) {
+    for _ in 0..<3 {
+      let arena = Arena(floats: floats)
+      #expect(Int(bitPattern: arena.pointer) % 64 == 0)
+      #expect((0..<floats).allSatisfy { arena.pointer[$0] == 0 })
+      arena.pointer.update(repeating: 1, count: floats)
+    }
+  }
+
   @Test func layoutTranslatesPyTorchsOrder() throws {
     let layout = try network(batch: 2, sizes: [3, 18]).layout
     #expect(layout.entries.map(\.name) == ["1.weight", "1.bias"])

@@ -49,7 +49,7 @@ import Testing
     let first = try finished(Self.member([], seed: 5))
     let bytes = try #require(first.latest?.bytes)
     let spec = try JobSpec.decode(Self.member(["first"], seed: 6))
-    let second = try JobPlan.make(spec, checkpoints: { _ in bytes })
+    let second = try JobPlan.make(spec, checkpoints: { _ in ByteSource(bytes) })
     let predictor = try Predictor(checkpoint: bytes, catalog: .builtin)
     let wrong = try predictor.wrong(on: second.split.train)
     let mistakes = Set(zip(second.split.train.rows, wrong).filter(\.1).map(\.0))
@@ -67,7 +67,7 @@ import Testing
     #expect(runs[0].bits == runs[1].bits)
     let middle = try #require(runs[0].checkpoints.values.min { $0.step < $1.step })
     let resumed = MemoryRecorder()
-    _ = try Trainer(plan: JobPlan.make(spec, checkpoints: { _ in bytes }, isResuming: true)).run(
+    _ = try Trainer(plan: JobPlan.make(spec, checkpoints: { _ in ByteSource(bytes) }, isResuming: true)).run(
       from: middle.bytes, recorder: resumed, control: RunControl())
     #expect(resumed.latest?.bytes == runs[0].latest?.bytes)
     #expect(throws: SpecError.self) {

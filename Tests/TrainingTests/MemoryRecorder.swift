@@ -3,10 +3,40 @@ import Testing
 
 @testable import Training
 
+/// A checkpoint as a store would keep it.
+struct StoredCheckpoint {
+  let step: Int
+  let epoch: Int
+  let metrics: [(key: String, value: Double)]
+  let isBest: Bool
+  let deleting: [Int]
+  let bytes: [UInt8]
+}
+
+extension Trainer {
+  func run(
+    from checkpoint: [UInt8]?, recorder: any RunRecorder, control: RunControl, threads: Int = 1
+  ) throws -> TrainingOutcome {
+    try run(from: checkpoint.map { ByteSource($0) }, recorder: recorder, control: control, threads: threads)
+  }
+}
+
+extension Network {
+  /// All tensors of a checkpoint in memory.
+  func allTensors() throws -> [NamedTensor] {
+    let file = try Safetensors(SafetensorsFile(tensors(), metadata: []).bytes)
+    return try file.entries.map { try file.tensor($0) }
+  }
+
+  func restore(_ tensors: [NamedTensor]) throws {
+    try restore(try Safetensors(Safetensors.encode(tensors, metadata: [])))
+  }
+}
+
 /// Keeps what a run reports, as a store would: points once, checkpoints by step.
 final class MemoryRecorder: RunRecorder {
   var curves: [String: [(step: Int64, value: Double)]] = [:]
-  var checkpoints: [Int: TrainingCheckpoint] = [:]
+  var checkpoints: [Int: StoredCheckpoint] = [:]
   var best: Int?
   var lines: [String] = []
   var progress: [(step: Int, epoch: Int)] = []
@@ -37,13 +67,16 @@ final class MemoryRecorder: RunRecorder {
 
   func checkpoint(_ checkpoint: TrainingCheckpoint) {
     for step in checkpoint.deleting { checkpoints[step] = nil }
-    checkpoints[checkpoint.step] = checkpoint
+    checkpoints[checkpoint.step] = StoredCheckpoint(
+      step: checkpoint.step, epoch: checkpoint.epoch, metrics: checkpoint.metrics, isBest: checkpoint.isBest,
+      deleting: checkpoint.deleting, bytes: checkpoint.file.bytes)
+    #expect(checkpoints[checkpoint.step]?.bytes.count == checkpoint.file.count)
     if checkpoint.isBest { best = checkpoint.step }
   }
 
   func progress(step: Int, epoch: Int) { progress.append((step, epoch)) }
 
-  var latest: TrainingCheckpoint? { checkpoints.max { $0.key < $1.key }?.value }
+  var latest: StoredCheckpoint? { checkpoints.max { $0.key < $1.key }?.value }
 
   /// All curves that are the spec's alone, bit for bit.
   var bits: [String: [[UInt64]]] {

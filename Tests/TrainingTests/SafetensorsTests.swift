@@ -1,6 +1,7 @@
 import JSON
 import Testing
 
+@testable import Autodiff
 @testable import Training
 
 @Suite struct SafetensorsTests {
@@ -84,5 +85,49 @@ import Testing
     for end in 0..<Self.file.count {
       #expect(throws: SafetensorsError.self) { try Safetensors(Array(Self.file[..<end])) }
     }
+  }
+
+  /// A run's file is made and read a MiB at a time, however large its tensors are.
+  @Test func filesAreNeverWhole() throws {
+    let wide: JSON = [
+      "dataset": ["name": "digits"], "optimizer": ["type": "adam", "lr": 0.01],
+      "model": [
+        "layers": [["type": "linear", "out": 9000], ["type": "relu"], ["type": "linear", "out": 10]]
+      ],
+      "train": ["steps": 1],
+    ]
+    let plan = try plan(wide)
+    let network = try Network(plan, threads: 1, try KernelTable.select())
+    _ = try network.forwardBackward(plan.split.train.rows[0..<32], step: 0)
+    _ = network.update(step: 0, rate: 0.01, momentum: nil, scale: 1, clipValue: nil, measuring: false)
+    let file = SafetensorsFile(network.tensors(), metadata: [("a", "b")])
+    var (bytes, longest) = ([UInt8](), 0)
+    file.write { piece in
+      bytes += piece
+      longest = max(longest, piece.count)
+    }
+    #expect(bytes.count == file.count && longest == 1 << 20 && bytes.count > 3 * 9000 * 64 * 4)
+    let all = try network.allTensors()
+    #expect(bytes == Safetensors.encode(all, metadata: [("a", "b")]))
+    #expect(all.first { $0.name == "model.0.weight" }?.shape == [9000, 64])
+
+    let ranges = Ranges()
+    let source = ByteSource(count: bytes.count) { [bytes] range in
+      ranges.note(range)
+      return Array(bytes[range])
+    }
+    let other = try Network(plan, threads: 1, try KernelTable.select())
+    try other.restore(try Safetensors(source))
+    #expect(try other.allTensors() == all)
+    #expect(ranges.longest == 1 << 20)
+    let cut = ByteSource(count: bytes.count) { [bytes] range in Array(bytes[range].dropLast()) }
+    #expect(throws: SafetensorsError.self) { try Safetensors(cut) }
+  }
+
+  /// The longest range that was asked for. Unchecked: the test asks from one thread.
+  private final class Ranges: @unchecked Sendable {
+    private(set) var longest = 0
+
+    func note(_ range: Range<Int>) { longest = max(longest, range.count) }
   }
 }

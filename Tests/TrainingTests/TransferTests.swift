@@ -23,7 +23,7 @@ import Testing
   {
     let recorder = MemoryRecorder()
     let spec = try JobSpec.decode(replacing(job, ["model", "init_from", "run_id"], "a"), catalog: catalog)
-    let plan = try JobPlan.make(spec, catalog: catalog, checkpoints: { _ in bytes })
+    let plan = try JobPlan.make(spec, catalog: catalog, checkpoints: { _ in ByteSource(bytes) })
     #expect(try Trainer(plan: plan).run(recorder: recorder, control: RunControl()) == .finished)
     return recorder
   }

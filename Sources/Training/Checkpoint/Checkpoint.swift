@@ -19,15 +19,15 @@ public struct Checkpoint: Sendable {
   public let spec: String
   /// Whether it was made between two scheduled ones, because the run was paused or stopped.
   public let isInterim: Bool
-  /// Model and optimizer.
-  let tensors: [NamedTensor]
+  /// Model and optimizer; none where only the rest was read.
+  private(set) var tensors: [NamedTensor] = []
   let retention: Retention
   /// What methods that look back have seen.
   let state: RunState
 
   init(
     step: Int, epoch: Int, metrics: [(key: String, value: Double)], spec: String, isInterim: Bool,
-    tensors: [NamedTensor], retention: Retention, state: RunState = RunState()
+    tensors: [NamedTensor] = [], retention: Retention, state: RunState = RunState()
   ) {
     self.state = state
     self.step = step
@@ -42,6 +42,12 @@ public struct Checkpoint: Sendable {
   /// Reads and checks a file that `encode` wrote.
   public init(_ bytes: [UInt8]) throws(SafetensorsError) {
     let file = try Safetensors(bytes)
+    try self.init(withoutTensorsOf: file)
+    for entry in file.entries { tensors.append(try file.tensor(entry)) }
+  }
+
+  /// Reads and checks all of a file but its tensors, which may be large.
+  init(withoutTensorsOf file: Safetensors) throws(SafetensorsError) {
     func text(_ key: String) throws(SafetensorsError) -> String {
       guard let text = file.metadata(key) else {
         throw SafetensorsError(description: "not a checkpoint: its metadata has no \(key)")
@@ -69,16 +75,16 @@ public struct Checkpoint: Sendable {
     self.retention = retention
     spec = try text("spec")
     isInterim = try text("interim") == "true"
-    var tensors: [NamedTensor] = []
-    for entry in file.entries { tensors.append(try file.tensor(entry)) }
-    self.tensors = tensors
   }
 
-  /// The file.
-  func encode() -> [UInt8] {
+  /// The file, of the tensors that were read or given.
+  func encode() -> [UInt8] { file(of: tensors.map(\.source)).bytes }
+
+  /// The file with the given tensors.
+  func file(of tensors: [TensorSource]) -> SafetensorsFile {
     var metrics: JSONObject = [:]
     for (key, value) in self.metrics { metrics[key] = JSON(value) }
-    return Safetensors.encode(
+    return SafetensorsFile(
       tensors,
       metadata: [
         ("format", "pt"), ("cairn_checkpoint", Self.version), ("step", "\(step)"), ("epoch", "\(epoch)"),
@@ -105,6 +111,21 @@ public struct Checkpoint: Sendable {
     }
     let (model, average) = (part("model."), part("average."))
     return model.map { tensor in average.first { $0.name == tensor.name } ?? tensor }
+  }
+
+  /// `evaluatedModel` of a checkpoint's file, of which nothing else is read.
+  static func evaluatedModel(of file: Safetensors) throws(SafetensorsError) -> [NamedTensor] {
+    _ = try Checkpoint(withoutTensorsOf: file)
+    let (prefix, average) = ("model.", "average.")
+    let averages = Dictionary(
+      file.entries.filter { $0.name.hasPrefix(average) }.map { ($0.name.dropFirst(average.count), $0) }
+    ) { first, _ in first }
+    var model: [NamedTensor] = []
+    for entry in file.entries where entry.name.hasPrefix(prefix) {
+      let name = entry.name.dropFirst(prefix.count)
+      model.append(try file.tensor(averages[name] ?? entry).renamed(String(name)))
+    }
+    return model
   }
 
   /// A file name that carries what matters, of characters that every file system takes:

@@ -95,25 +95,26 @@ public struct Safetensors: Sendable {
   public let entries: [Entry]
   /// The texts of `__metadata__`, in file order.
   public let metadata: [(key: String, value: String)]
-  private let bytes: [UInt8]
+  private let bytes: ByteSource
 
   static let headerLimit = 100_000_000
 
   /// Checks the bytes as the format's reference reader does: header, types, shapes, sizes, no holes, no overlaps,
   /// nothing left over.
-  public init(_ bytes: [UInt8]) throws(SafetensorsError) {
-    let head: Result<(entries: [Entry], metadata: [(key: String, value: String)]), SafetensorsError>
-    head = bytes.withUnsafeBytes { bytes in
-      Result { () throws(SafetensorsError) in try Self.header(of: bytes) }
+  public init(_ bytes: [UInt8]) throws(SafetensorsError) { try self.init(ByteSource(bytes)) }
+
+  /// Checks a file of which only the header is read, in the same way.
+  public init(_ source: ByteSource) throws(SafetensorsError) {
+    (entries, metadata) = try Self.header(count: source.count) { range throws(SafetensorsError) in
+      try source.bytes(range)
     }
-    (entries, metadata) = try head.get()
-    self.bytes = bytes
+    bytes = source
   }
 
   /// The tensors of a file whose bytes are in memory or mapped: of these only the header is looked at. Throws as the
   /// initializer does, and for tensors of types that `floats` does not convert.
   public static func usableEntries(of bytes: UnsafeRawBufferPointer) throws(SafetensorsError) -> [Entry] {
-    let entries = try header(of: bytes).entries
+    let entries = try header(count: bytes.count) { range in Array(bytes[range]) }.entries
     if let entry = entries.first(where: { !$0.type.isConvertible }) { throw Self.unread(entry) }
     return entries
   }
@@ -122,12 +123,13 @@ public struct Safetensors: Sendable {
     SafetensorsError(description: "tensor \(entry.name) is \(entry.type.rawValue), which is not read")
   }
 
-  private static func header(of bytes: UnsafeRawBufferPointer) throws(SafetensorsError)
-    -> (entries: [Entry], metadata: [(key: String, value: String)])
-  {
-    let data = try Self.dataOffset(bytes)
+  private static func header(
+    count: Int, read: (Range<Int>) throws(SafetensorsError) -> [UInt8]
+  ) throws(SafetensorsError) -> (entries: [Entry], metadata: [(key: String, value: String)]) {
+    let data = try Self.dataOffset(count, read)
     let header: JSON
-    do { header = try JSON.parse(Array(bytes[8..<data])) } catch {
+    let text = try read(8..<data)
+    do { header = try JSON.parse(text) } catch {
       throw SafetensorsError(description: "the header is not JSON: \(error.message)")
     }
     guard let object = header.objectValue else {
@@ -139,7 +141,7 @@ public struct Safetensors: Sendable {
       if name == "__metadata__" {
         metadata = try Self.metadata(value)
       } else {
-        entries.append(try Self.entry(name, value, data: data, end: bytes.count))
+        entries.append(try Self.entry(name, value, data: data, end: count))
       }
     }
     entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
@@ -150,8 +152,8 @@ public struct Safetensors: Sendable {
       }
       expected = entry.range.upperBound
     }
-    guard expected == bytes.count else {
-      throw SafetensorsError(description: "\(bytes.count - expected) bytes belong to no tensor")
+    guard expected == count else {
+      throw SafetensorsError(description: "\(count - expected) bytes belong to no tensor")
     }
     return (entries, metadata)
   }
@@ -173,37 +175,44 @@ public struct Safetensors: Sendable {
   /// The values of one entry of this file.
   public func tensor(_ entry: Entry) throws(SafetensorsError) -> NamedTensor {
     if entry.type == .i64 {
-      let integers = stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: 8).map { place in
-        Int64(littleEndian: bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place, as: Int64.self) })
+      let integers = try bytes.bytes(entry.range).withUnsafeBytes { bytes in
+        stride(from: 0, to: bytes.count, by: 8).map {
+          Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0, as: Int64.self))
+        }
       }
       return NamedTensor(name: entry.name, shape: entry.shape, integers: integers)
     }
+    let values = try values(entry, 0..<entry.range.count / TensorType.f32.size)
+    return NamedTensor(name: entry.name, shape: entry.shape, values: values)
+  }
+
+  /// Some of the values of an entry of 32-bit floats, counted in the file's order.
+  func values(_ entry: Entry, _ elements: Range<Int>) throws(SafetensorsError) -> [Float] {
     guard entry.type == .f32 else {
       throw SafetensorsError(description: "tensor \(entry.name) is \(entry.type.rawValue), not F32")
     }
-    let values = [Float](unsafeUninitializedCapacity: entry.range.count / 4) { buffer, count in
-      bytes.withUnsafeBytes { source in
-        UnsafeMutableRawBufferPointer(buffer).copyMemory(
-          from: UnsafeRawBufferPointer(rebasing: source[entry.range]))
-      }
-      count = entry.range.count / 4
+    let first = entry.range.lowerBound
+    let bytes = try bytes.bytes(first + 4 * elements.lowerBound..<first + 4 * elements.upperBound)
+    return [Float](unsafeUninitializedCapacity: elements.count) { buffer, count in
+      bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
+      count = elements.count
     }
-    return NamedTensor(name: entry.name, shape: entry.shape, values: values)
   }
 
   /// The values of one entry as 32-bit floats, whatever numbers it holds; throws for complex numbers and 8-bit floats.
   public func floats(_ entry: Entry) throws(SafetensorsError) -> NamedTensor {
     if entry.type == .f32 { return try tensor(entry) }
+    guard entry.type.isConvertible else { throw Self.unread(entry) }
+    let bytes = try bytes.bytes(entry.range)
     func convert<T>(_ type: T.Type, _ float: (T) -> Float) -> NamedTensor {
       let values = bytes.withUnsafeBytes { source in
-        stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: MemoryLayout<T>.size).map {
+        stride(from: 0, to: source.count, by: MemoryLayout<T>.size).map {
           float(source.loadUnaligned(fromByteOffset: $0, as: T.self))
         }
       }
       return NamedTensor(name: entry.name, shape: entry.shape, values: values)
     }
     switch entry.type {
-    case .f32: return try tensor(entry)
     case .f64: return convert(UInt64.self) { Float(Double(bitPattern: $0)) }
     case .f16: return convert(UInt16.self, Self.half)
     case .bf16: return convert(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
@@ -216,7 +225,7 @@ public struct Safetensors: Sendable {
     case .u16: return convert(UInt16.self) { Float($0) }
     case .u8: return convert(UInt8.self) { Float($0) }
     case .bool: return convert(UInt8.self) { $0 == 0 ? 0 : 1 }
-    case .c64, .f8e4m3, .f8e5m2: throw Self.unread(entry)
+    case .f32, .c64, .f8e4m3, .f8e5m2: throw Self.unread(entry)
     }
   }
 
@@ -233,51 +242,23 @@ public struct Safetensors: Sendable {
 
   /// A file of the given tensors, ordered by size of their elements and name, and metadata in the order given.
   public static func encode(_ tensors: [NamedTensor], metadata: [(key: String, value: String)]) -> [UInt8] {
-    // The reference writer's order: larger elements first, then by name.
-    let tensors = tensors.sorted {
-      if $0.type.size != $1.type.size { return $0.type.size > $1.type.size }
-      return Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8))
-    }
-    var texts: JSONObject = [:]
-    for (key, value) in metadata { texts[key] = .string(value) }
-    var header: JSONObject = ["__metadata__": .object(texts)]
-    var offset = 0
-    for tensor in tensors {
-      let end = offset + tensor.bytes
-      header[tensor.name] = [
-        "dtype": .string(tensor.type.rawValue), "shape": .array(tensor.shape.map { JSON($0) }),
-        "data_offsets": [JSON(offset), JSON(end)],
-      ]
-      offset = end
-    }
-    var text = JSON.object(header).encoded
-    text.append(contentsOf: repeatElement(0x20, count: (8 - text.count % 8) % 8))
-    var file: [UInt8] = []
-    file.reserveCapacity(8 + text.count + offset)
-    withUnsafeBytes(of: UInt64(text.count).littleEndian) { file.append(contentsOf: $0) }
-    file.append(contentsOf: text)
-    for tensor in tensors {
-      if let integers = tensor.integers {
-        integers.withUnsafeBytes { file.append(contentsOf: $0) }
-      } else {
-        tensor.values.withUnsafeBytes { file.append(contentsOf: $0) }
-      }
-    }
-    return file
+    SafetensorsFile(tensors.map(\.source), metadata: metadata).bytes
   }
 
   // MARK: Checks
 
-  private static func dataOffset(_ bytes: UnsafeRawBufferPointer) throws(SafetensorsError) -> Int {
-    guard bytes.count >= 8 else { throw SafetensorsError(description: "shorter than its 8-byte length") }
-    let length = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[$1]) << UInt64(8 * $1) }
+  private static func dataOffset(
+    _ count: Int, _ read: (Range<Int>) throws(SafetensorsError) -> [UInt8]
+  ) throws(SafetensorsError) -> Int {
+    guard count >= 8 else { throw SafetensorsError(description: "shorter than its 8-byte length") }
+    let length = try read(0..<8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= headerLimit else {
       throw SafetensorsError(description: "a header of \(length) bytes is over the limit of \(headerLimit)")
     }
-    guard Int(length) <= bytes.count - 8 else {
+    guard Int(length) <= count - 8 else {
       throw SafetensorsError(description: "the header of \(length) bytes ends after the file")
     }
-    guard length > 0, bytes[8] == 0x7B else {
+    guard length > 0, try read(8..<9) == [0x7B] else {
       throw SafetensorsError(description: "the header does not begin with {")
     }
     return 8 + Int(length)

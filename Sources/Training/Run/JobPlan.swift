@@ -45,7 +45,7 @@ public struct JobPlan: Sendable {
   let boosting: Boosting?
 
   /// Gives the bytes of what a job begins from.
-  public typealias CheckpointSource = @Sendable (InitFromSpec.Origin) throws -> [UInt8]
+  public typealias CheckpointSource = @Sendable (InitFromSpec.Origin) throws -> ByteSource
 
   /// Checks a job against its data, a limit of memory and what it begins from; throws the first fault with the path of
   /// its field. A run that goes on from its own checkpoint does not begin: then `isResuming`, and `model.init_from` is
@@ -158,8 +158,9 @@ public struct JobPlan: Sendable {
       totalSteps: totalSteps)
     inFlight = train.stages > 1 ? shards.map(\.microBatches) : []
     memoryBytes =
-      programs.memoryBytes(arenas: arenas, inFlight: inFlight)
+      programs.memoryBytes(arenas: arenas, buffers: Self.bufferArenas(spec), inFlight: inFlight)
       + (spec.mixing == nil ? 0 : batchSize * architecture.inputBytes)
+      + initialTensors.reduce(0) { $0 + $1.bytes }
     guard memoryBytes <= memoryLimit else {
       throw SpecError(
         "train.batch_size",
@@ -187,6 +188,13 @@ public struct JobPlan: Sendable {
     let sums = spec.train.hasParts ? 1 : 0
     let noise = spec.weightNoise > 0 ? 1 : 0
     return 2 + spec.optimizer.slots.count + averages + best + sums + noise
+  }
+
+  /// How many arenas of running statistics a job needs: its own, and those that some methods keep.
+  private static func bufferArenas(_ spec: JobSpec) -> Int {
+    let models = spec.average?.recomputesStatistics == true ? 2 : 1
+    let copies = spec.train.earlyStopping?.restoreBest == true ? 2 : 1
+    return models * copies + (spec.train.replicas > 1 ? 1 : 0)
   }
 
   /// How the examples of an update of `count` are computed.

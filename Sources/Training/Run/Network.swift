@@ -258,7 +258,7 @@ final class Network {
       return
     }
     self.phase = phase.start
-    (training, segments) = ([:], [:])
+    (training, segments, lastRun) = ([:], [:], nil)
     gradients.pointer.update(repeating: 0, count: layout.floats)
     let inFlight = pipeline == nil ? [] : plan.inFlight
     for (size, program) in phase.plans {
@@ -495,54 +495,58 @@ final class Network {
 
   // MARK: State
 
-  /// Everything a checkpoint holds of the model and the optimizer.
-  func tensors() -> [NamedTensor] {
-    var tensors: [NamedTensor] = []
-    for (prefix, arena) in arenas {
-      for (index, entry) in layout.entries.enumerated() {
-        tensors.append(
-          NamedTensor(
-            name: "\(prefix).\(entry.name)", shape: entry.shape, values: layout.read(index, from: arena)))
-      }
-    }
-    let kept = plan.programs.buffers
-    for (prefix, arena) in bufferArenas {
-      for (index, entry) in kept.entries.enumerated() {
-        let name = "\(prefix).\(entry.name)"
-        tensors.append(
-          entry.shape.isEmpty
-            ? NamedTensor(name: name, shape: [], integers: [kept.readCounter(index, from: arena)])
-            : NamedTensor(name: name, shape: entry.shape, values: kept.read(index, from: arena)))
-      }
-    }
-    return tensors
+  /// Everything a checkpoint holds of the model and the optimizer, read from the arenas when it is written.
+  func tensors() -> [TensorSource] {
+    arenas.flatMap { prefix, arena in sources(prefix, plan.programs.layout, arena) }
+      + bufferArenas.flatMap { prefix, arena in sources(prefix, plan.programs.buffers, arena) }
   }
 
-  /// Takes over what `tensors` gave; throws when names or shapes differ.
-  func restore(_ tensors: [NamedTensor]) throws {
-    func tensor(_ prefix: String, _ entry: ParameterLayout.Entry) throws -> NamedTensor {
+  private func sources(_ prefix: String, _ layout: ParameterLayout, _ arena: Arena) -> [TensorSource] {
+    layout.entries.enumerated().map { index, entry in
       let name = "\(prefix).\(entry.name)"
-      guard let tensor = tensors.first(where: { $0.name == name }), tensor.shape == entry.shape else {
+      if entry.shape.isEmpty {
+        return TensorSource(name: name, shape: [], type: .i64, pieces: 1) { _ in
+          withUnsafeBytes(of: layout.readCounter(index, from: arena).littleEndian) { Array($0) }
+        }
+      }
+      let pieces = entry.pieces(of: Self.pieceFloats)
+      return TensorSource(name: name, shape: entry.shape, type: .f32, pieces: pieces.count) { number in
+        layout.read(index, lines: pieces[number], from: arena).withUnsafeBytes { Array($0) }
+      }
+    }
+  }
+
+  /// Floats of a tensor that are read or written together: a MiB.
+  private static let pieceFloats = 1 << 18
+
+  /// Takes over what `tensors` gave; throws when names or shapes differ.
+  func restore(_ file: Safetensors) throws {
+    let entries = Dictionary(file.entries.map { ($0.name, $0) }) { first, _ in first }
+    func found(_ prefix: String, _ entry: ParameterLayout.Entry) throws -> Safetensors.Entry {
+      let name = "\(prefix).\(entry.name)"
+      guard let found = entries[name], found.shape == entry.shape else {
         throw TrainingError(
           step: nil, description: "the checkpoint has no tensor \(name) of shape \(entry.shape)")
       }
-      return tensor
+      return found
+    }
+    func read(_ prefix: String, _ index: Int, _ layout: ParameterLayout, into arena: Arena) throws {
+      let entry = layout.entries[index]
+      let stored = try found(prefix, entry)
+      if entry.shape.isEmpty {
+        return layout.writeCounter(try file.tensor(stored).count, to: index, in: arena)
+      }
+      for lines in entry.pieces(of: Self.pieceFloats) {
+        let elements = lines.lowerBound * entry.lineCount..<lines.upperBound * entry.lineCount
+        try layout.write(try file.values(stored, elements), to: index, lines: lines, in: arena)
+      }
     }
     for (prefix, arena) in arenas {
-      for (index, entry) in layout.entries.enumerated() {
-        try layout.write(try tensor(prefix, entry).values, to: index, in: arena)
-      }
+      for index in layout.entries.indices { try read(prefix, index, layout, into: arena) }
     }
     let kept = plan.programs.buffers
     for (prefix, arena) in bufferArenas {
-      for (index, entry) in kept.entries.enumerated() {
-        let tensor = try tensor(prefix, entry)
-        if entry.shape.isEmpty {
-          kept.writeCounter(tensor.count, to: index, in: arena)
-        } else {
-          try kept.write(tensor.values, to: index, in: arena)
-        }
-      }
+      for index in kept.entries.indices { try read(prefix, index, kept, into: arena) }
     }
   }
 

@@ -12,7 +12,9 @@ public final class Predictor {
   public init(spec: JobSpec, catalog: DatasetCatalog, checkpoint: [UInt8], threads: Int = 1) throws {
     plan = try JobPlan.make(spec, catalog: catalog, isResuming: true)
     network = try Network(plan, threads: threads, try KernelTable.select())
-    try network.restore(try Checkpoint(checkpoint).tensors)
+    let file = try Safetensors(checkpoint)
+    _ = try Checkpoint(withoutTensorsOf: file)
+    try network.restore(file)
   }
 
   /// Whether it continues texts; otherwise it takes inputs.

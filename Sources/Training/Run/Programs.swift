@@ -86,11 +86,11 @@ struct Programs: Sendable {
     try plan(architecture, spec, batch: batch, .training) { _ in true }
   }
 
-  /// Bytes of `arenas` arenas of the layout and of what all plans need for themselves; the lists of `inFlight` are the
-  /// batch sizes that are computed at the same time.
-  func memoryBytes(arenas: Int, inFlight: [[Int]]) -> Int {
+  /// Bytes of `arenas` arenas of the parameters' layout, of as many of the other layout as `buffers` says, and of what all
+  /// plans need for themselves; the lists of `inFlight` are the batch sizes that are computed at the same time.
+  func memoryBytes(arenas: Int, buffers count: Int, inFlight: [[Int]]) -> Int {
     let training = phases.map { $0.memoryBytes(inFlight: inFlight) }.max() ?? 0
-    return arenas * layout.bytes + buffers.bytes
+    return arenas * layout.bytes + count * buffers.bytes
       + (Array(evaluation.values) + Array(statistics.values)).reduce(training) { $0 + $1.memoryBytes }
   }
 

@@ -11,8 +11,9 @@ public struct CurveTable: Sendable, Equatable {
   public let keys: [String]
 }
 
-/// The state of a run at a step, ready to be kept.
-public struct TrainingCheckpoint: Sendable {
+/// The state of a run at a step, ready to be kept. Its file is made from the run's own memory while it is written, so
+/// that no copy of it is held: it is to be written before the run goes on.
+public struct TrainingCheckpoint {
   /// Updates done.
   public let step: Int
   /// Epochs completed.
@@ -24,7 +25,7 @@ public struct TrainingCheckpoint: Sendable {
   /// Steps of older checkpoints that need not be kept any longer once this one is.
   public let deleting: [Int]
   /// The safetensors file.
-  public let bytes: [UInt8]
+  public let file: SafetensorsFile
 }
 
 /// Receives everything a run has to tell, in order, on the run's own thread. What it throws ends the run.
@@ -36,7 +37,7 @@ public protocol RunRecorder: AnyObject {
   func record(_ table: CurveTable, step: Int64, timestamp: Int64, values: [Double]) throws
   /// A line for the run's log.
   func log(_ line: String) throws
-  /// A state to keep; a second one of the same step replaces the first. Rows recorded before are part of the past
+  /// A state to keep, whose file is written before this returns; a second one of the same step replaces the first. Rows recorded before are part of the past
   /// it stands for, and are to be durable no later than it.
   func checkpoint(_ checkpoint: TrainingCheckpoint) throws
   /// Where the run is: updates done and epochs completed. At most about twenty times a second.

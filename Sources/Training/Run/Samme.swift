@@ -89,7 +89,7 @@ struct Boosting: Sendable {
     self.catalog = catalog
     var checkpoints: [[UInt8]] = []
     for (index, run) in spec.dataset.boostAfter.enumerated() {
-      do { checkpoints.append(try source(.checkpoint(run: run, "latest"))) } catch {
+      do { checkpoints.append(try source(.checkpoint(run: run, "latest")).all()) } catch {
         throw SpecError("dataset.boost_after.\(index)", "cannot be read: \(error)")
       }
     }

@@ -25,7 +25,7 @@ public struct Trainer: Sendable {
   /// run was interrupted or not. Throws when the loss is no longer finite, when the checkpoint does not fit, and
   /// what the recorder throws.
   public func run(
-    from checkpoint: [UInt8]? = nil, recorder: any RunRecorder, control: RunControl, threads: Int = 1
+    from checkpoint: ByteSource? = nil, recorder: any RunRecorder, control: RunControl, threads: Int = 1
   ) throws(TrainingError) -> TrainingOutcome {
     do {
       let kernels = try self.kernels ?? KernelTable.select()
@@ -70,7 +70,7 @@ private final class TrainingRun {
   var speed = SpeedMeter()
 
   init(
-    _ plan: JobPlan, _ network: Network, from checkpoint: [UInt8]?, _ recorder: any RunRecorder,
+    _ plan: JobPlan, _ network: Network, from checkpoint: ByteSource?, _ recorder: any RunRecorder,
     _ control: RunControl
   ) throws {
     self.plan = plan
@@ -298,24 +298,25 @@ private final class TrainingRun {
     }
     let checkpoint = Checkpoint(
       step: done, epoch: done / plan.stepsPerEpoch, metrics: metrics, spec: specText, isInterim: interim,
-      tensors: network.tensors(), retention: retention, state: state)
+      retention: retention, state: state)
     try recorder.checkpoint(
       TrainingCheckpoint(
         step: done, epoch: checkpoint.epoch, metrics: metrics, isBest: isBest,
-        deleting: deleting.filter { $0 != done }, bytes: checkpoint.encode()))
+        deleting: deleting.filter { $0 != done }, file: checkpoint.file(of: network.tensors())))
     interimStep = interim ? done : nil
     savedStep = done
   }
 
-  private func restore(_ bytes: [UInt8]) throws {
-    let checkpoint = try Checkpoint(bytes)
+  private func restore(_ source: ByteSource) throws {
+    let file = try Safetensors(source)
+    let checkpoint = try Checkpoint(withoutTensorsOf: file)
     guard checkpoint.step <= plan.totalSteps else {
       throw TrainingError(
         step: nil,
         description:
           "the checkpoint is of step \(checkpoint.step), after the end of this job at \(plan.totalSteps)")
     }
-    try network.restore(checkpoint.tensors)
+    try network.restore(file)
     done = checkpoint.step
     if movesMomentum { network.recall(done) { spec.schedule.momentum($0, total: plan.totalSteps) } }
     retention = checkpoint.retention

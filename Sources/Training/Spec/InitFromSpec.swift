@@ -62,10 +62,12 @@ public struct InitFromSpec: Sendable, Equatable {
   }
 
   /// The tensors of the file that `origin` names: the model that was evaluated of a checkpoint, all of any other file.
-  func tensors(of bytes: [UInt8]) throws(SafetensorsError) -> [NamedTensor] {
-    if case .checkpoint = origin { return try Checkpoint(bytes).evaluatedModel }
-    if let checkpoint = try? Checkpoint(bytes) { return checkpoint.evaluatedModel.map(\.floats) }
-    let file = try Safetensors(bytes)
+  func tensors(of source: ByteSource) throws(SafetensorsError) -> [NamedTensor] {
+    let file = try Safetensors(source)
+    if case .checkpoint = origin { return try Checkpoint.evaluatedModel(of: file) }
+    if (try? Checkpoint(withoutTensorsOf: file)) != nil {
+      return try Checkpoint.evaluatedModel(of: file).map(\.floats)
+    }
     var tensors: [NamedTensor] = []
     for entry in file.entries { tensors.append(try file.floats(entry)) }
     return tensors
