@@ -81,8 +81,23 @@ public struct KernelTable: Sendable {
       Int, Int, Int, Floats, Floats, Floats, MutableFloats, MutableFloats, MutableFloats
     ) -> Void
   let batchGradient: @convention(c) (Int, Int, Floats, Floats, Floats, Floats, Floats?, MutableFloats) -> Void
+  let normalizedPool:
+    @convention(c) (Int, UnsafePointer<Int>, Floats, Floats, MutableFloats, MutableFloats) -> Void
+  let normalizedPoolGradientSums:
+    @convention(c) (
+      Int, UnsafePointer<Int>, Floats, Floats, Floats, Floats, MutableFloats, MutableFloats
+    ) -> Void
+  let normalizedPoolGradient:
+    @convention(c) (
+      Int, UnsafePointer<Int>, Floats, Floats, Floats, Floats, Floats, MutableFloats, MutableFloats
+    ) -> Void
   let addRows: @convention(c) (Int, Floats, Floats?, UnsafeMutablePointer<Double>) -> Void
   let gatherRows: @convention(c) (Int, Int, Floats, UnsafePointer<Int32>, MutableFloats, Int) -> Void
+  let gatherBytes:
+    @convention(c) (
+      Int, Int, UnsafePointer<UInt8>, UnsafePointer<Int32>, MutableFloats, Int
+    ) -> Void
+  let standardizeRows: @convention(c) (Int, Int, Floats, Floats, MutableFloats, Int) -> Void
   let erf: @convention(c) (Int, Floats, MutableFloats) -> Void
   let activate: @convention(c) (Int, Int32, Float, Floats, MutableFloats) -> Void
   let geluWithSlope: @convention(c) (Int, Floats, MutableFloats, MutableFloats) -> Void

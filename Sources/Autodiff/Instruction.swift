@@ -107,7 +107,7 @@ struct Emitter {
   }
 
   /// Rows for which a product that turns b round as it goes does so once. With more it is done before.
-  private static let packedRows = 240
+  private static let packedRows = 480
 
   /// c [rows, columns] = a [rows, inner] b [inner, columns]; strides are (row, inner) of a and (inner, column) of b.
   mutating func product(

@@ -197,28 +197,23 @@ extension Command {
     let (stride, w) = (command.pointee.sizes[0], Kernels.Window(list))
     let (pixels, outFloats) = (w.height * w.width, w.outPixels * w.outStride)
     if command.pointee.opcode == .batchPool {
-      for image in start..<start + count {
-        context.pointee.kernels.batchNormalize(
-          pixels, stride, p0 + image * w.imageStride, p1 + command.pointee.sizes[1], true, scratch)
-        context.pointee.kernels.maxPool(1, list, scratch, p2 + image * outFloats)
-      }
-      return
+      return context.pointee.kernels.normalizedPool(
+        count, list, p0 + start * w.imageStride, p1 + command.pointee.sizes[1], p2 + start * outFloats,
+        scratch)
     }
     guard let p3 = command.pointee.p3, let p4 = command.pointee.p4 else { return }
     let chunk = command.pointee.sizes[1]
-    let (z, dz) = (scratch, scratch + chunk * stride)
     var first = start
     while first < start + count {
       let rows = min(chunk, start + count - first)
-      let (x, image) = (p1 + first * stride, first / pixels)
-      context.pointee.kernels.batchNormalize(rows, stride, x, p2 + 2 * stride, true, z)
-      context.pointee.kernels.maxPoolGradient(
-        rows / pixels, list, p0 + image * outFloats, z, p3 + image * outFloats, dz)
+      let (images, image) = (rows / pixels, first / pixels)
+      let (dy, x, y) = (p0 + image * outFloats, p1 + first * stride, p3 + image * outFloats)
       if command.pointee.opcode == .batchPoolGradientSums {
-        context.pointee.kernels.batchGradientSums(
-          rows, stride, dz, x, p2, z, p4 + first / chunk * 2 * stride)
+        context.pointee.kernels.normalizedPoolGradientSums(
+          images, list, dy, x, p2, y, p4 + first / chunk * 2 * stride, scratch)
       } else if let dx = command.pointee.p5 {
-        context.pointee.kernels.batchGradient(rows, stride, dz, x, p2, p4, z, dx + first * stride)
+        context.pointee.kernels.normalizedPoolGradient(
+          images, list, dy, x, p2, y, p4, dx + first * stride, scratch)
       }
       first += rows
     }

@@ -62,14 +62,14 @@ public func maxPoolGradient(
 
 extension Window {
   /// Whether windows are squares of two by two pixels that part the image.
-  @inline(__always) fileprivate var isHalving: Bool {
+  @inline(__always) var isHalving: Bool {
     kernelHeight == 2 && kernelWidth == 2 && strideY == 2 && strideX == 2 && paddingY == 0 && paddingX == 0
       && height == 2 * outHeight && width == 2 * outWidth && pixelStride == outStride
   }
 }
 
 /// Where the larger of both is, not-a-number being the largest.
-@inline(__always) private func larger(_ best: Vector, _ value: Vector) -> Vector {
+@inline(__always) func larger(_ best: Vector, _ value: Vector) -> Vector {
   best.replacing(with: value, where: (value .> best) .| (value .!= value))
 }
 

@@ -23,7 +23,7 @@ public let productSlope: Int32 = 7
 public let productScratchFloats = rowBlock * (innerBlock + laneCount) + innerBlock * 32
 
 /// Rows of A in a block: with `innerBlock` it fits half of a 1 MiB second-level cache.
-private let rowBlock = 240
+private let rowBlock = 480
 /// Length of the summed dimension in a block: a panel of B (24 KiB) and a tile of A stay near the core.
 let innerBlock = 192
 
@@ -67,8 +67,8 @@ public func productWide(
   let columns = (n + 15) & ~15
   let packedB = scratch
   let packedA = scratch + innerBlock * 32
-  // Rows a multiple of 2 KiB apart fall into the same few sets of the first-level cache.
-  let copiesA = aInner == 1 && aRow & 511 == 0 && n > 64
+  // Rows a multiple of 4 KiB apart fall into the same set of the first-level cache.
+  let copiesA = aInner == 1 && aRow & 1023 == 0 && n > 64
   var i0 = 0
   while i0 < m {
     let rows = min(rowBlock, m - i0)

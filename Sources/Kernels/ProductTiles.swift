@@ -1,5 +1,6 @@
 // The tiles of a matrix product and of a convolution: a few rows by 32 or by 16 columns whose sums stay in registers
-// while the summed dimension is walked.
+// while the summed dimension is walked. One function walks for all of them; each tile is a call of it that the compiler
+// makes a function of its own.
 
 /// Where a tile's accumulators begin and what happens to them at the end.
 struct TileEnds {
@@ -22,12 +23,18 @@ struct TileWalk {
   var bInner: Int
 }
 
-/// Rows of C, 32 columns each, in tiles of twelve, eight, four, two and one.
+/// Rows of C, 32 columns each. Tiles of fourteen rows in the place of some of twelve leave nothing over of an even
+/// number of rows; fewer than those need go in tiles of twelve, eight, four and two.
 @inline(__always) func wideTiles(
   _ rows: Int, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var i = 0
+  var (i, fourteens) = (0, fourteenRowTiles(rows))
+  while fourteens > 0 {
+    wideTile14(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
+    i += 14
+    fourteens -= 1
+  }
   while i + 12 <= rows {
     wideTile12(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
     i += 12
@@ -45,17 +52,23 @@ struct TileWalk {
     i += 2
   }
   if i < rows {
-    narrowTile1(walk, a + i * walk.aRow, b, c + i * cRow, bias, ends)
-    narrowTile1(walk, a + i * walk.aRow, b + 16, c + i * cRow + 16, bias + 16, ends)
+    narrowTile1(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
+    narrowTile1(walk, a + i * walk.aRow, b + 16, c + i * cRow + 16, cRow, bias + 16, ends)
   }
 }
 
-/// Rows of C, sixteen columns each, in tiles of twelve where the machine has 32 registers, four, two and one.
+/// Rows of C, sixteen columns each; on machines with 32 registers in tiles of fourteen and twelve, then of four, two
+/// and one.
 @inline(__always) func narrowTiles(
   _ isWide: Bool, _ rows: Int, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var i = 0
+  var (i, fourteens) = (0, isWide ? fourteenRowTiles(rows) : 0)
+  while fourteens > 0 {
+    narrowTile14(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
+    i += 14
+    fourteens -= 1
+  }
   while isWide, i + 12 <= rows {
     narrowTile12(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
     i += 12
@@ -68,224 +81,145 @@ struct TileWalk {
     narrowTile2(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
     i += 2
   }
-  if i < rows { narrowTile1(walk, a + i * walk.aRow, b, c + i * cRow, bias, ends) }
+  if i < rows { narrowTile1(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends) }
 }
 
-/// The positive part of a tile that was just written; in the registers it would be so much code that the compiler no
-/// longer keeps the sums there.
-@inline(__always) private func rectifyRows(
-  _ rows: Int, _ width: Int, _ c: UnsafeMutablePointer<Float>, _ cRow: Int
-) {
-  for i in 0..<rows {
-    c.store(positivePart(c.vector(i * cRow)), i * cRow)
-    if width == 32 { c.store(positivePart(c.vector(i * cRow + 16)), i * cRow + 16) }
+/// How many tiles of fourteen rows make the rest, after tiles of twelve, less than two; 0 where there are too few rows.
+@inline(__always) private func fourteenRowTiles(_ rows: Int) -> Int {
+  let count = rows % 12 / 2
+  return rows >= 14 * count ? count : 0
+}
+
+/// Where four groups of four rows of A are.
+struct RowGroups {
+  var a0, a4, a8, a12: UnsafePointer<Float>
+  /// Floats from one row to the next.
+  let stride: Int
+
+  @inline(__always) init(_ a: UnsafePointer<Float>, _ stride: Int) {
+    (a0, a4, a8, a12) = (a, a + 4 * stride, a + 8 * stride, a + 12 * stride)
+    self.stride = stride
   }
+
+  @inline(__always) mutating func advance(_ floats: Int) {
+    a0 += floats
+    a4 += floats
+    a8 += floats
+    a12 += floats
+  }
+}
+
+/// The sums of a tile.
+protocol TileSums {
+  /// Rows and columns.
+  static var size: (rows: Int, columns: Int) { get }
+  /// Those that C holds.
+  init(_ c: UnsafeMutablePointer<Float>, _ stride: Int)
+  /// Each row the same sixteen or 32 numbers.
+  init(left: Vector, right: Vector)
+  /// Adds the product of one column of A with one row of B.
+  mutating func add(_ a: RowGroups, _ b: UnsafePointer<Float>)
+  func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int)
+}
+
+@inline(__always) private func tile<Sums: TileSums>(
+  _: Sums.Type, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
+) {
+  let (rows, columns) = Sums.size
+  var sums: Sums
+  if ends.loads {
+    sums = Sums(c, cRow)
+  } else if ends.hasBias {
+    sums = Sums(left: bias.vector(0), right: columns == 32 ? bias.vector(16) : .zero)
+  } else {
+    sums = Sums(left: .zero, right: .zero)
+  }
+  var (groups, row) = (RowGroups(a, walk.aRow), b)
+  for _ in 0..<walk.lines {
+    for _ in 0..<walk.inner {
+      sums.add(groups, row)
+      groups.advance(walk.aInner)
+      row += walk.bInner
+    }
+    groups.advance(walk.aStep)
+  }
+  sums.store(c, cRow)
+  // In the registers this would be so much code that the compiler no longer keeps the sums there.
+  if ends.rectifies {
+    for i in 0..<rows {
+      c.store(positivePart(c.vector(i * cRow)), i * cRow)
+      if columns == 32 { c.store(positivePart(c.vector(i * cRow + 16)), i * cRow + 16) }
+    }
+  }
+}
+
+private func wideTile14(
+  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
+  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
+) {
+  tile(Wide14.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func wideTile12(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x, y, z: WideRows
-  if ends.loads {
-    (x, y, z) = (WideRows(c, cRow), WideRows(c + 4 * cRow, cRow), WideRows(c + 8 * cRow, cRow))
-  } else {
-    x = ends.hasBias ? WideRows(bias.vector(0), bias.vector(16)) : WideRows(.zero, .zero)
-    (y, z) = (x, x)
-  }
-  let (aRow, aInner, bInner) = (walk.aRow, walk.aInner, walk.bInner)
-  var (a0, a4, a8, row) = (a, a + 4 * aRow, a + 8 * aRow, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      let (b0, b1) = (row.vector(0), row.vector(16))
-      x.add(a0, aRow, b0, b1)
-      y.add(a4, aRow, b0, b1)
-      z.add(a8, aRow, b0, b1)
-      a0 += aInner
-      a4 += aInner
-      a8 += aInner
-      row += bInner
-    }
-    a0 += walk.aStep
-    a4 += walk.aStep
-    a8 += walk.aStep
-  }
-  x.store(c, cRow)
-  y.store(c + 4 * cRow, cRow)
-  z.store(c + 8 * cRow, cRow)
-  if ends.rectifies { rectifyRows(12, 32, c, cRow) }
+  tile(Wide12.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func wideTile8(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x, y: WideRows
-  if ends.loads {
-    (x, y) = (WideRows(c, cRow), WideRows(c + 4 * cRow, cRow))
-  } else {
-    x = ends.hasBias ? WideRows(bias.vector(0), bias.vector(16)) : WideRows(.zero, .zero)
-    y = x
-  }
-  let (aRow, aInner, bInner) = (walk.aRow, walk.aInner, walk.bInner)
-  var (a0, a4, row) = (a, a + 4 * aRow, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      let (b0, b1) = (row.vector(0), row.vector(16))
-      x.add(a0, aRow, b0, b1)
-      y.add(a4, aRow, b0, b1)
-      a0 += aInner
-      a4 += aInner
-      row += bInner
-    }
-    a0 += walk.aStep
-    a4 += walk.aStep
-  }
-  x.store(c, cRow)
-  y.store(c + 4 * cRow, cRow)
-  if ends.rectifies { rectifyRows(8, 32, c, cRow) }
+  tile(Wide8.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func wideTile4(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x =
-    ends.loads
-    ? WideRows(c, cRow)
-    : ends.hasBias ? WideRows(bias.vector(0), bias.vector(16)) : WideRows(.zero, .zero)
-  let (aRow, aInner, bInner) = (walk.aRow, walk.aInner, walk.bInner)
-  var (a0, row) = (a, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      x.add(a0, aRow, row.vector(0), row.vector(16))
-      a0 += aInner
-      row += bInner
-    }
-    a0 += walk.aStep
-  }
-  x.store(c, cRow)
-  if ends.rectifies { rectifyRows(4, 32, c, cRow) }
+  tile(Wide4.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func wideTile2(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x: PairRows
-  var y: PairRows
-  if ends.loads {
-    (x, y) = (PairRows(c, cRow), PairRows(c + 16, cRow))
-  } else {
-    x = PairRows(repeating: ends.hasBias ? bias.vector(0) : .zero)
-    y = PairRows(repeating: ends.hasBias ? bias.vector(16) : .zero)
-  }
-  let (aRow, aInner, bInner) = (walk.aRow, walk.aInner, walk.bInner)
-  var (a0, row) = (a, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      x.add(a0, aRow, row.vector(0))
-      y.add(a0, aRow, row.vector(16))
-      a0 += aInner
-      row += bInner
-    }
-    a0 += walk.aStep
-  }
-  x.store(c, cRow)
-  y.store(c + 16, cRow)
-  if ends.rectifies { rectifyRows(2, 32, c, cRow) }
+  tile(Wide2.self, walk, a, b, c, cRow, bias, ends)
+}
+
+private func narrowTile14(
+  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
+  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
+) {
+  tile(Narrow14.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func narrowTile12(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x, y, z: NarrowRows
-  if ends.loads {
-    (x, y, z) = (NarrowRows(c, cRow), NarrowRows(c + 4 * cRow, cRow), NarrowRows(c + 8 * cRow, cRow))
-  } else {
-    x = NarrowRows(repeating: ends.hasBias ? bias.vector(0) : .zero)
-    (y, z) = (x, x)
-  }
-  let (aRow, aInner, bInner) = (walk.aRow, walk.aInner, walk.bInner)
-  var (a0, a4, a8, row) = (a, a + 4 * aRow, a + 8 * aRow, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      let b0 = row.vector(0)
-      x.add(a0, aRow, b0)
-      y.add(a4, aRow, b0)
-      z.add(a8, aRow, b0)
-      a0 += aInner
-      a4 += aInner
-      a8 += aInner
-      row += bInner
-    }
-    a0 += walk.aStep
-    a4 += walk.aStep
-    a8 += walk.aStep
-  }
-  x.store(c, cRow)
-  y.store(c + 4 * cRow, cRow)
-  z.store(c + 8 * cRow, cRow)
-  if ends.rectifies { rectifyRows(12, 16, c, cRow) }
+  tile(Narrow12.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func narrowTile4(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x =
-    ends.loads
-    ? NarrowRows(c, cRow) : NarrowRows(repeating: ends.hasBias ? bias.vector(0) : .zero)
-  let (aRow, aInner, bInner) = (walk.aRow, walk.aInner, walk.bInner)
-  var (a0, row) = (a, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      x.add(a0, aRow, row.vector(0))
-      a0 += aInner
-      row += bInner
-    }
-    a0 += walk.aStep
-  }
-  x.store(c, cRow)
-  if ends.rectifies { rectifyRows(4, 16, c, cRow) }
+  tile(Narrow4.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func narrowTile2(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
   _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x =
-    ends.loads
-    ? PairRows(c, cRow) : PairRows(repeating: ends.hasBias ? bias.vector(0) : .zero)
-  let (aRow, aInner, bInner) = (walk.aRow, walk.aInner, walk.bInner)
-  var (a0, row) = (a, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      x.add(a0, aRow, row.vector(0))
-      a0 += aInner
-      row += bInner
-    }
-    a0 += walk.aStep
-  }
-  x.store(c, cRow)
-  if ends.rectifies { rectifyRows(2, 16, c, cRow) }
+  tile(Narrow2.self, walk, a, b, c, cRow, bias, ends)
 }
 
 private func narrowTile1(
   _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ bias: UnsafePointer<Float>, _ ends: TileEnds
+  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var x = ends.loads ? c.vector(0) : ends.hasBias ? bias.vector(0) : .zero
-  var (a0, row) = (a, b)
-  for _ in 0..<walk.lines {
-    for _ in 0..<walk.inner {
-      x = x.addingProduct(a0[0], row.vector(0))
-      a0 += walk.aInner
-      row += walk.bInner
-    }
-    a0 += walk.aStep
-  }
-  if ends.rectifies { x = positivePart(x) }
-  c.store(x, 0)
+  tile(Narrow1.self, walk, a, b, c, cRow, bias, ends)
 }

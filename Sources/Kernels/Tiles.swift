@@ -94,6 +94,48 @@ struct WideRows {
   }
 }
 
+/// Two rows of 32 columns.
+struct WidePair {
+  var left, right: PairRows
+
+  @inline(__always) init(_ left: Vector, _ right: Vector) {
+    self.left = PairRows(repeating: left)
+    self.right = PairRows(repeating: right)
+  }
+
+  @inline(__always) init(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {
+    left = PairRows(c, stride)
+    right = PairRows(c + laneCount, stride)
+  }
+
+  @inline(__always) mutating func add(
+    _ a: UnsafePointer<Float>, _ stride: Int, _ b0: Vector, _ b1: Vector
+  ) {
+    left.add(a, stride, b0)
+    right.add(a, stride, b1)
+  }
+
+  @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) {
+    left.store(c, stride)
+    right.store(c + laneCount, stride)
+  }
+}
+
+/// A row of sixteen columns.
+struct SingleRow {
+  var r0: Vector
+
+  @inline(__always) init(repeating value: Vector) { r0 = value }
+
+  @inline(__always) init(_ c: UnsafeMutablePointer<Float>, _ stride: Int) { r0 = c.vector(0) }
+
+  @inline(__always) mutating func add(_ a: UnsafePointer<Float>, _ stride: Int, _ b: Vector) {
+    r0 = r0.addingProduct(a[0], b)
+  }
+
+  @inline(__always) func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int) { c.store(r0, 0) }
+}
+
 /// max(x, 0), with PyTorch's ReLU of not-a-number: not-a-number.
 @inline(__always) func positivePart(_ x: Vector) -> Vector {
   x.replacing(with: 0, where: x .< 0)

@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 import Testing
 
@@ -94,7 +95,8 @@ import Testing
 
   @Test func standardizationIsTheTrainingParts() throws {
     let (set, split) = try split("wine", [("validation", 0.3)])
-    let filler = BatchFiller(standardization: Standardization(split.train))
+    let filler = BatchFiller(
+      standardization: Standardization(split.train), kernels: try KernelTable.select())
     let width = set.pool.width
     var values = [Float](repeating: 0, count: split.train.count * width)
     values.withUnsafeMutableBufferPointer { buffer in
@@ -111,12 +113,13 @@ import Testing
     #expect(Standardization(Part(examples: constant, rows: [0, 1])).scale == [1])
   }
 
-  @Test func bytesAreScaledToOne() {
+  @Test func bytesAreScaledToOne() throws {
+    let filler = BatchFiller(standardization: nil, kernels: try KernelTable.select())
     let set = Examples(width: 2, features: .bytes([0, 255, 51, 102]), labels: [0, 1])
     var values = [Float](repeating: -1, count: 4)
     values.withUnsafeMutableBufferPointer { buffer in
       guard let base = buffer.baseAddress else { return }
-      BatchFiller(standardization: nil).fill([1, 0], of: set, features: base, stride: 2)
+      filler.fill([1, 0], of: set, features: base, stride: 2)
     }
     #expect(values == [0.2, 0.4, 0, 1])
   }

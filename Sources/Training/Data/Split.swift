@@ -1,6 +1,8 @@
 // Which examples are trained on, which are evaluated while training, which once at the end: a pure function of
 // the data set, the spec and the seed. The three never share an example.
 
+import Autodiff
+
 /// Some examples of a table, by their row.
 struct Part: Sendable {
   let examples: Examples
@@ -156,6 +158,7 @@ struct Standardization: Sendable {
 /// Copies rows of a part into a model's inputs, scaled.
 struct BatchFiller: Sendable {
   let standardization: Standardization?
+  let kernels: KernelTable
 
   /// Writes the features of each of `rows` to `features`, `stride` floats after those of the row before;
   /// `augment` may change them before they are scaled.
@@ -170,21 +173,13 @@ struct BatchFiller: Sendable {
       }
       return
     }
-    examples.features.withValues(
-      floats: { source in
-        for (index, row) in rows.enumerated() {
-          let (from, to) = (Int(row) * width, features + index * stride)
-          for column in 0..<width { to[column] = source[from + column] }
-        }
-      },
-      bytes: { source in
-        for (index, row) in rows.enumerated() {
-          let (from, to) = (Int(row) * width, features + index * stride)
-          for column in 0..<width { to[column] = Float(source[from + column]) / 255 }
-        }
-      })
+    rows.withUnsafeBufferPointer { rows in
+      examples.features.withValues(
+        floats: { kernels.gather(rows, of: $0, columns: width, to: features, stride: stride) },
+        bytes: { kernels.gather(rows, of: $0, columns: width, to: features, stride: stride) })
+    }
     for (index, row) in rows.enumerated() { augment(features + index * stride, row) }
-    standardize(features, rows: rows.count, width: width, stride: stride)
+    standardize(features, rows: rows.count, stride: stride)
   }
 
   /// Writes the right answers of each of `rows`: classes, `targets` `stride` floats apart, or the tokens that follow.
@@ -205,18 +200,12 @@ struct BatchFiller: Sendable {
   }
 
   /// Brings rows of raw features to the scale the model is trained on.
-  func standardize(_ features: UnsafeMutablePointer<Float>, rows: Int, width: Int, stride: Int) {
+  func standardize(_ features: UnsafeMutablePointer<Float>, rows: Int, stride: Int) {
     guard let standardization else { return }
     standardization.mean.withUnsafeBufferPointer { mean in
       standardization.scale.withUnsafeBufferPointer { scale in
-        for row in 0..<rows {
-          let values = features + row * stride
-          for column in 0..<width {
-            let value = (values[column] - mean[column]) * scale[column]
-            // A missing value is taken to be the mean.
-            values[column] = value.isNaN ? 0 : value
-          }
-        }
+        // A missing value is taken to be the mean.
+        kernels.standardize(features, rows: rows, stride: stride, mean: mean, scale: scale)
       }
     }
   }

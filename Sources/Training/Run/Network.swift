@@ -89,7 +89,8 @@ final class Network {
     let layout = plan.programs.layout
     self.layout = layout
     filler = BatchFiller(
-      standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil)
+      standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil,
+      kernels: kernels)
     func arena(_ isNeeded: Bool) -> Arena? { isNeeded ? Arena(floats: layout.floats) : nil }
     let parameters = Arena(floats: layout.floats)
     let gradients = Arena(floats: layout.floats)
@@ -442,8 +443,7 @@ final class Network {
     for (index, input) in inputs.enumerated() {
       (executor.input + index * executor.inputStride).update(from: input, count: input.count)
     }
-    filler.standardize(
-      executor.input, rows: inputs.count, width: plan.dataset.pool.width, stride: executor.inputStride)
+    filler.standardize(executor.input, rows: inputs.count, stride: executor.inputStride)
     executor.run(seed: plan.spec.seed, step: 0)
     let width = plan.architecture.outputs
     return inputs.indices.map { index in

@@ -113,8 +113,10 @@ private final class Landscape {
       examples: plan.split.train.examples, rows: rows,
       lastStart: plan.split.train.lastStart)
     examples = part.count
+    let (pool, kernels) = (ThreadPool(threads: threads), try KernelTable.select())
     filler = BatchFiller(
-      standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil)
+      standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil,
+      kernels: kernels)
     let (layout, kept) = (plan.programs.layout, plan.programs.buffers)
     let (parameters, gradients) = (Arena(floats: layout.floats), Arena(floats: layout.floats))
     let buffers = Arena(floats: kept.floats)
@@ -127,7 +129,6 @@ private final class Landscape {
       try layout.write(tensor.values, to: index, in: parameters)
       try layout.write(tensor.values.map { _ in 1 }, to: index, in: marks)
     }
-    let (pool, kernels) = (ThreadPool(threads: threads), try KernelTable.select())
     var executors: [Int: Executor] = [:]
     for size in Set(Programs.batches(of: part.count, plan.dataset.evaluationBatch)) {
       let program = try Programs.forGradients(plan.architecture, plan.spec, batch: size)
