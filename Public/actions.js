@@ -15,7 +15,7 @@ export function runActions(run, drawn) {
 		["e", "Draw", () => choose({ show: drawn.symmetricDifference(new Set([id])) }), drawn.has(id)],
 		["o", "Draw only this run", () => choose({ show: new Set([id]) })],
 		["b", "Baseline", () => choose({ base: isBase(state.view, id) ? "" : id.slice(0, 12) }), isBase(state.view, id)],
-		["p", "Pin to the top", () => choose({ pins: toggled(pins, id) }), holds(pins, id)],
+		["p", "Pin the run", () => choose({ pins: toggled(pins, id) }), holds(pins, id)],
 		["c", "Next colour", () => setColour(id, (colourOf(id) + 1) % 10)],
 		["h", "Hide", () => choose({ hide: toggled(hide, id, true) })],
 		...(job === null ? [] : [["n", "New job from this", () => go("submit", null, { from: id })]]),

@@ -41,6 +41,7 @@ export function controls(board) {
 		setText(frozen, board.held ? `paused +${format.count(board.held.length)} points` : "pause");
 		frozen.hidden = !board.held && !board.runs.some((run) => run.status === "RUNNING");
 		back.disabled = !history.state?.depth;
+		again.disabled = window.navigation?.canGoForward === false;
 		if (charts.value !== chosen.charts) charts.value = chosen.charts;
 	};
 	return {

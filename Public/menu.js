@@ -5,10 +5,10 @@ import { add, button, h, put } from "./dom.js";
 export const closeMenu = () => document.querySelector(".menu")?.hidePopover();
 
 /** Opens a menu beside an element or a place. An item is `{text, action, checked, danger, disabled, stay}` or null: a line. */
-export function openMenu(anchor, label, items) {
+export function openMenu(anchor, label, items, look = "") {
 	closeMenu();
 	const before = document.activeElement;
-	const list = h("div.menu", { role: "menu", label, tabindex: "-1", popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove() });
+	const list = h(`div.menu${look}`, { role: "menu", label, tabindex: "-1", popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove() });
 	const close = () => {
 		list.hidePopover();
 		if (before?.isConnected) before.focus({ preventScroll: true });

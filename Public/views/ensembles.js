@@ -2,7 +2,7 @@
 
 import * as api from "../api.js";
 import { byKey } from "../board.js";
-import { empty, h, put, settled } from "../dom.js";
+import { empty, h, put, throttled } from "../dom.js";
 import * as format from "../format.js";
 import { badge, cells, fail, headline, labels, note, panel, runLink, table } from "../parts.js";
 import { listen } from "../store.js";
@@ -13,7 +13,7 @@ export function mount(root) {
 		put(root, ensembles.length ? h("div.page", headline("Ensembles", "The mean prediction of several models."), ensembles.map(one))
 			: empty("No ensembles yet", "Select runs in the table and press Ensemble; POST /api/v1/ensembles trains one."));
 	};
-	const soon = settled(300, () => show().catch(fail));
+	const soon = throttled(1000, () => show().catch(fail));
 	soon();
 	return [listen("jobs", soon), listen("link", soon), soon.stop];
 }

@@ -20,7 +20,7 @@ export function mount(root) {
 		}
 		const row = ({ name, version, run_id: run, ...v }) => cells(name, [version], labels([v.current_stage].filter((stage) => stage !== "None")), labels(v.aliases),
 			labels(v.tags), run && runLink(run), [format.ago(Number(v.creation_timestamp))], v.description,
-			button("mini", "Edit", () => edit({ name, version, ...v }).then(again, fail), { label: `Edit ${name} ${version}` }));
+			button("mini", "Edit", () => edit({ name, version, ...v }).catch(fail).then(again), { label: `Edit ${name} ${version}` }));
 		put(root, versions.length ? h("div.page", headline("Models"),
 			h("section.box", table(["name", "#version", "stage", "aliases", "tags", "run", "#created", "description", ""],
 				versions.sort((a, b) => natural(a.name, b.name) || b.version - a.version).map(row))))

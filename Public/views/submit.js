@@ -61,7 +61,7 @@ export function mount(root) {
 				// The one way to change the text that the browser's own undo knows.
 				document.execCommand("insertText", false, insert);
 				if (/(""|\[]|{})$/.test(insert)) area.selectionEnd -= 1;
-			} })));
+			} })), ".short");
 	}
 
 	function take(spec) {

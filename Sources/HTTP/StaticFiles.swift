@@ -8,6 +8,8 @@ public struct StaticFiles: Sendable {
     var bytes: [UInt8]
     var type: String
     var tag: String
+    /// The modules that a page will ask for, as a Link field; empty for what is no page.
+    var link = ""
   }
 
   /// What a page of ours may do: run our scripts and talk to this server, nothing else.
@@ -36,6 +38,10 @@ public struct StaticFiles: Sendable {
     guard descriptor >= 0 else { throw Self.failure(folder) }
     defer { close(descriptor) }
     try read(descriptor, prefix: "", depth: 0)
+    for path in paths where path.hasSuffix(".html") {
+      let link = modules(of: path).map { "</\($0)>; rel=modulepreload" }.joined(separator: ", ")
+      files[path]?.link = link
+    }
   }
 
   /// The paths in the table, sorted.
@@ -55,6 +61,7 @@ public struct StaticFiles: Sendable {
     response.headers.set("ETag", file.tag)
     response.headers.set("Cache-Control", "no-cache")
     response.headers.set("Content-Security-Policy", Self.policy)
+    if !file.link.isEmpty { response.headers.set("Link", file.link) }
     return response
   }
 
@@ -66,6 +73,33 @@ public struct StaticFiles: Sendable {
         return candidate == "*" || candidate == tag || candidate == "W/" + tag
       }
     }
+  }
+
+  /// The module that a page begins with and all that it imports, directly or not: told with the page, they are asked
+  /// for at once and not one after the other.
+  private func modules(of page: String) -> [String] {
+    var found = quoted(in: page) { $0.contains("type=\"module\"") }.filter { $0.hasSuffix(".js") }
+    var next = 0
+    while next < found.count {
+      let folder = found[next].split(separator: "/").dropLast()
+      for name in quoted(in: found[next], where: { $0.hasPrefix("import ") }) {
+        var path = Array(folder)
+        for piece in name.split(separator: "/") where piece != "." {
+          if piece == ".." { _ = path.popLast() } else { path.append(piece) }
+        }
+        let module = path.joined(separator: "/")
+        if files[module] != nil, !found.contains(module) { found.append(module) }
+      }
+      next += 1
+    }
+    return found
+  }
+
+  /// What ends the quotations of some lines of a file: a path without its first slash.
+  private func quoted(in file: String, where matters: (Substring) -> Bool) -> [String] {
+    String(decoding: files[file]?.bytes ?? [], as: UTF8.self).split(separator: "\n").filter(matters)
+      .compactMap { line in line.split(separator: "\"").dropLast().last.map { String($0.drop { $0 == "/" }) }
+      }
   }
 
   private mutating func read(_ directory: CInt, prefix: String, depth: Int) throws(HTTPServerError) {

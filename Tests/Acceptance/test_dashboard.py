@@ -512,6 +512,21 @@ def test_the_source_keeps_the_content_policy():
     assert sum(path.stat().st_size for path in files) < 250_000
 
 
+def test_a_page_names_the_modules_that_it_needs(server):
+    """With these in the answer's head, a browser asks for all of them at once and not one level after the other."""
+    found = ["app.js"]
+    for name in found:
+        for other in re.findall(r'^import .*"(.+)";$', (PUBLIC / name).read_text(), re.M):
+            path = os.path.normpath(pathlib.PurePosixPath(name).parent / other)
+            if path not in found:
+                found.append(path)
+    link = server.request("GET", "/").headers["Link"]
+    assert re.fullmatch(r"(</[\w/.]+>; rel=modulepreload(, |$))+", link)
+    assert re.findall(r"</(.+?)>", link) == found and {"views/runs.js", "board.js"} < set(found)
+    assert not {"views/jobs.js", "theme.js"} & set(found)  # not needed for the first page; no module
+    assert "Link" not in server.request("GET", "/app.js").headers
+
+
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgba = (colour) => {

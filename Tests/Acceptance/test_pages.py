@@ -2,6 +2,7 @@
 system use, ensembles, the registry."""
 
 import json
+import random
 import re
 
 import pytest
@@ -172,3 +173,39 @@ def test_a_version_of_a_model_is_edited(server, open_page):
     dialog.get_by_label("Aliases").fill("champion")
     dialog.get_by_role("button", name="Save").click()
     expect(row.locator(".label")).to_have_count(4)
+
+
+CONTROLS = """() => [...document.querySelectorAll("button, a, summary, input, select, canvas.overlay, [role=slider]")]
+  .filter((element) => element.checkVisibility() && !element.disabled && !element.download)
+  .map((element) => element.getBoundingClientRect())
+  .filter(({ width, height, top, left }) => width && height && top >= 0 && top < innerHeight && left >= 0 && left < innerWidth)
+  .map(({ left, top, width, height }) => [left, top, width, height])"""
+KEYS = [*"lxXsSogf0bt?/jkehp", " ", "Escape", "Enter", "Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Control+z",
+        "Control+Shift+Z", "Control+k", "Backspace", "Home", "End", "PageDown", "Shift+ArrowDown"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_use_at_random_raises_no_error(server, open_page, seed):
+    chance = random.Random(seed)
+    job = server.run_job(digits(name="first"))
+    for name in ("second", "third"):
+        record(server, name, {"train/loss": fall(400), "val/loss": [float("nan"), 2, 1], "odd": [1]}, {"lr": len(name)})
+    pages = ["#/runs", "#/compare", "#/submit", "#/jobs", "#/models", "#/ensembles", "#/datasets/digits", f"#/runs/{job['run_id']}"]
+    page = open_page("#/runs", allow=["40", "willReadFrequently"])  # what the server refuses is told on the console, too
+    for action in range(160):
+        if action % 20 == 0:
+            page.goto(f"{server.url}/{pages[action // 20]}")
+            page.locator("main > *").first.wait_for()
+        kind = chance.random()
+        if kind < 0.4:
+            page.keyboard.press(chance.choice(KEYS))
+        elif kind < 0.8:
+            left, top, width, height = chance.choice(page.evaluate(CONTROLS))
+            page.mouse.click(left + chance.random() * width, top + chance.random() * height, button=chance.choice(["left"] * 5 + ["right"]))
+        elif kind < 0.9:
+            page.mouse.move(chance.random() * 1440, chance.random() * 900)
+            page.mouse.down()
+            page.mouse.move(chance.random() * 1440, chance.random() * 900, steps=4)
+            page.mouse.up()
+        else:
+            page.mouse.wheel(0, chance.choice([-300, 300]))

@@ -189,7 +189,7 @@ def test_rows_are_pinned_hidden_and_compared_with_a_baseline(with_runs):
     page, runs, _ = with_runs(30)
     page.get_by_text("run 7", exact=True).hover()
     page.get_by_role("button", name="More about run 7").click()
-    choose_in_menu(page, "Pin to the top")
+    choose_in_menu(page, "Pin the run")
     expect(page.locator("tbody.stay a")).to_have_text("run 7")
     page.locator("table.grid").focus()
     page.keyboard.press("Home")
