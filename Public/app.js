@@ -11,8 +11,6 @@ import * as runs from "./views/runs.js";
 const anchors = [...document.querySelectorAll("[data-page]")];
 const view = async (name) => name === "runs" ? runs : import(`./views/${name}.js`);
 
-const GONE = "The server cannot be reached. This is the last state; the page reconnects by itself.";
-
 const [main, banner, linkMark, queueCount, theme] = ["main", "banner", "link", "queue-count", "theme"].map((id) => document.getElementById(id));
 
 let stops = [];
@@ -89,7 +87,7 @@ function setLink(link) {
 	linkMark.dataset.state = link;
 	setText(linkMark.lastElementChild, link === "live" ? "live" : link === "down" ? "offline" : "connecting");
 	banner.hidden = link !== "down";
-	if (link === "down") setText(banner, GONE);
+	if (link === "down") setText(banner, "The server cannot be reached. This is the last state; the page reconnects by itself.");
 }
 
 // A hidden tab holds no connection: browsers allow six to one server.

@@ -10,7 +10,7 @@ const AXES = { step: "Step", epoch: "Epoch", examples: "Examples", relative: "Ti
 
 export function controls(board) {
 	const slider = h("input", { type: "range", min: 0, max: 0.999, step: 0.001, label: "Smoothing",
-		title: "Exponential moving average by distance in steps, corrected for its start; the raw curve stays visible behind it",
+		title: "Exponential moving average by distance in steps; the raw curve stays visible behind it",
 		input: () => choose({ smooth: Number(slider.value) }) });
 	const number = h("input", { type: "number", min: 0, max: 0.999, step: 0.01, label: "Smoothing as a number",
 		change: () => choose({ smooth: Math.min(0.999, Math.max(0, Number(number.value) || 0)) }) });

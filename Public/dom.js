@@ -14,7 +14,7 @@ export function h(tag, properties = {}, ...children) {
 
 export const svg = (tag, properties = {}, ...children) => fill(document.createElementNS(SVG, tag), properties, children);
 
-function fill(element, properties, children) {
+export function fill(element, properties, children = []) {
 	if (properties?.constructor !== Object) return add(element, properties, children);
 	for (const [name, value] of Object.entries(properties)) {
 		if (value === null || value === undefined || value === false) continue;

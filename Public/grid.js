@@ -1,6 +1,6 @@
 // A table of many rows and columns: only cells near the window are elements. It knows nothing of what rows are.
 
-import { add, h, put, setText } from "./dom.js";
+import { add, fill, h, put, setText } from "./dom.js";
 
 const ROW = 36;
 const SPARE = 10;
@@ -277,15 +277,17 @@ const classes = (column) => [column.class, column.numeric && "n", column.pinned 
 /** Follows a held mouse: what `start()` gives, `move(dx, started, x, y)` is given. */
 export function drag(element, start, move, end) {
 	let from = null;
-	element.addEventListener("pointerdown", (event) => {
-		if (event.button !== 0 || event.pointerType === "touch") return;
-		from = { x: event.clientX, started: start() };
-		element.setPointerCapture(event.pointerId);
+	fill(element, {
+		pointerdown: ({ button, pointerType, pointerId, clientX: x }) => {
+			if (button !== 0 || pointerType === "touch") return;
+			from = { x, started: start() };
+			element.setPointerCapture(pointerId);
+		},
+		pointermove: ({ clientX: x, clientY: y }) => from && move(x - from.x, from.started, x, y),
+		pointerup: () => {
+			if (from) end();
+			from = null;
+		},
+		pointercancel: () => (from = null),
 	});
-	element.addEventListener("pointermove", (event) => from && move(event.clientX - from.x, from.started, event.clientX, event.clientY));
-	element.addEventListener("pointerup", () => {
-		if (from) end();
-		from = null;
-	});
-	element.addEventListener("pointercancel", () => (from = null));
 }

@@ -29,7 +29,7 @@ export const TIPS = { nearest: "nearest first", down: "highest first", up: "lowe
 
 export const OWN = ["log", "logx", "smooth", "outliers"];
 
-/** The look of one card: what all share, under what it chose for itself; `own`: whether it did. */
+/** What all share, under what one card chose for itself; `own`: whether it did. */
 export function lookOf(view, key) {
 	const mine = cardsOf(view)[key] ?? {};
 	const chosen = Object.fromEntries(OWN.filter((name) => name in mine).map((name) => [name, mine[name]]));

@@ -78,7 +78,6 @@ export const labels = (texts) => texts.map((text) => h("span.label", text));
 
 export const note = (text) => h("p.quiet", text);
 
-/** What a promise brings, shown when it is there. */
 export function reading(promise, show) {
 	const element = h("section", note("Reading…"));
 	promise.then((found) => put(element, show(found)), (error) => put(element, note(error.message)));
@@ -104,7 +103,7 @@ export function download(path, text, more = {}) {
 	} }, text);
 }
 
-/** What a button does that can be pressed again only when it is done. */
+/** An action that cannot be begun again before it is done. */
 export const busy = (action) => async ({ currentTarget: self }) => {
 	self.disabled = true;
 	await action().catch(fail);

@@ -113,7 +113,7 @@ export class Series {
 	}
 }
 
-/** What a series has cached; a group, made anew each time, caches nothing. */
+/** A group, made anew each time, caches nothing. */
 export const known = (series, name, make, key) => series.cached ? series.cached(name, make, key) : make();
 
 export function along({ steps, times }, axis, start, warp) {

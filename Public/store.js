@@ -20,7 +20,7 @@ export const state = {
 
 const bus = new EventTarget();
 
-/** Tells everyone who listens to a topic: view, runs, jobs, points, checkpoint, log, reset, link, theme. */
+/** Topics: view, runs, jobs, points, checkpoint, log, reset, link, theme. */
 export function tell(topic, detail) {
 	bus.dispatchEvent(new CustomEvent(topic, { detail }));
 }

@@ -8,9 +8,7 @@ import { headline } from "../parts.js";
 import { colourOf, holds, link, listen, state } from "../store.js";
 
 const [HEIGHT, TOP] = [230, 42];
-const LINES = 500;
-const SIDE_BY_SIDE = 12;
-const AT_ONCE = 20; // in the charts
+const [LINES, SIDE_BY_SIDE, IN_CHARTS] = [500, 12, 20];
 
 export function mount(root) {
 	const ranges = new Map(); // axis -> [low, high] as shares of its height
@@ -50,7 +48,7 @@ export function mount(root) {
 		put(plots, keys.length > 0 && figures(axes.at(-1), selects.slice(1).map(({ value }) => axes.find(({ name }) => name === value)), runs, inside));
 		kept.textContent = `${inside.length} runs in the table`;
 		const ids = inside.map(({ id }) => id);
-		kept.href = link("runs", null, { pick: new Set(ids), show: new Set(ids.slice(0, AT_ONCE)) });
+		kept.href = link("runs", null, { pick: new Set(ids), show: new Set(ids.slice(0, IN_CHARTS)) });
 		const shown = inside.slice(0, SIDE_BY_SIDE);
 		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", read(run))));
 		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),

@@ -15,7 +15,11 @@ export function mount(root) {
 	const { id } = state.view;
 	const path = `/runs/${encodeURIComponent(id)}`;
 	const readSpec = () => api.get(`${path}/spec`);
-	const check = async () => (await api.post("/jobs/check", await readSpec())).plan;
+	const check = async () => {
+		const { plan, error } = await api.post("/jobs/check", await readSpec());
+		if (error) throw error;
+		return plan;
+	};
 	const ofJob = (show) => state.runs.get(id).job === null ? note("Another client logged this run: no job here has its spec.") : show();
 	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
 		emptyText: "They appear with the first step." });

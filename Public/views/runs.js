@@ -235,6 +235,7 @@ export function mount(root) {
 		const i = shown.indexOf(id);
 		const down = `-${id}`;
 		const others = sorting().filter((s) => s.replace(/^-/, "") !== id);
+		const values = id.startsWith("params.") ? [...Map.groupBy(listed, now.value)].sort(([, a], [, b]) => b.length - a.length).slice(0, 8) : [];
 		const width = (by) => change((l) => (l.width[id] = Math.max(48, now.width + by)));
 		openMenu(at, `Column ${now.title}`, [
 			{ text: "Sort ascending", action: () => choose({ sort: id }) },
@@ -248,6 +249,8 @@ export function mount(root) {
 				{ text: "Pin to the left", checked: now.pinned,
 					action: () => change((l) => l.pin = now.pinned ? l.pin.filter((p) => p !== id) : [...l.pin, id]) },
 				{ text: "Hide", action: () => showColumn(id, false) }]),
+			values.length > 0 && null,
+			...values.map(([value, runs]) => value !== undefined && { text: `Only ${value} (${runs.length})`, action: () => choose({ filter: `${id.slice(7)}="${value}"` }) }),
 		]);
 	}
 	function rowKey({ key }, run) {

@@ -562,7 +562,12 @@ def test_every_page_fits_a_phone_is_readable_and_named(server, open_page, scheme
     server.wait(job["id"])
     page = open_page("#/runs", viewport=PHONE, scheme=scheme)
     one = f"#/runs/{job['run_id']}"
-    for address in ("#/runs", one, f"{one}?tab=model", f"{one}?tab=spec", "#/jobs", "#/submit", "#/datasets", "#/datasets/digits", "#/settings"):
+    server.request("POST", "/api/v1/ensembles", json={"members": [{"run_id": job["run_id"]}]})
+    version = {"run_id": job["run_id"], "source": f"runs:/{job['run_id']}/checkpoints"}
+    for call, body in (("registered-models/create", {}), ("model-versions/create", version)):
+        assert server.request("POST", f"/api/2.0/mlflow/{call}", json={"name": "a" * 60, **body}).status_code == 200
+    tabs = [f"{one}?tab={tab}" for tab in ("log", "model", "artifacts", "system", "spec")]
+    for address in ("#/runs", one, *tabs, "#/jobs", "#/submit", "#/datasets", "#/datasets/digits", "#/models", "#/ensembles", "#/settings"):
         page.goto(f"{server.url}/{address}")
         page.locator("main h1, main table.list").first.wait_for()
         time.sleep(0.4)

@@ -43,7 +43,7 @@ def test_what_may_stand_at_the_caret_follows_the_schema(server):
     assert proposed(server, inner)[0] == ["softplus"]
     assert proposed(server, '{"model": {"layers": [{"type": "linear", "bias": |}]}}')[0] == ["true", "false"]
     assert proposed(server, '{"name": "ein 𝛼 \\"{[", "se|"}') == (["seed", "preset", "dataset"], '{"name": "ein 𝛼 \\"{[", "seed": 0}')
-    for nowhere in ("|", "|[1, 2]", '{"tags": {"|"}}', '{"nothing": {"|"}}', '{"seed": 1}|', "}}|", '{"a":|]'):
+    for nowhere in ("|", "|[1, 2]", '{"tags": {"|"}}', '{"nothing": {"|"}}', '{"seed": 1}|', "}}|", '{"a":|]', "[" * 900_000 + "|"):
         assert proposed(server, nowhere)[0] == []
 
 
@@ -112,6 +112,16 @@ def test_system_use_is_a_page_of_its_own(server, open_page):
     expect(figures).to_contain_text(re.compile(r"server's memory now\d+(\.\d)? MiB"))
     expect(page.locator(".pane .chart")).to_have_count(1)
     expect(card(page, "examples_per_second")).to_be_visible()
+
+
+def test_a_run_whose_data_set_is_gone_says_so(server, open_page):
+    body = b"x,y\n" + b"".join(b"%d,%d\n" % (i, i % 2) for i in range(40))
+    assert server.request("PUT", "/api/v1/datasets/passing?format=csv&label=y&task=classification", data=body).status_code == 201
+    job = server.run_job(digits(dataset={"name": "passing"}, model={"layers": [{"type": "linear", "out": 2}]}))
+    assert server.request("DELETE", "/api/v1/datasets/passing").status_code == 204
+    for tab in ("model", "system"):
+        page = open_page(f"#/runs/{job['run_id']}?tab={tab}")
+        expect(page.locator(".pane")).to_contain_text("there is no such data set")
 
 
 def test_selected_runs_become_an_ensemble(server, open_page):

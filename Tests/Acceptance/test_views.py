@@ -144,6 +144,13 @@ def test_columns_are_hidden_chosen_moved_pinned_and_resized(with_runs):
     page.keyboard.press("End")
     page.keyboard.press("Enter")
     expect(head(page, "metrics.val/accuracy")).to_have_count(0)
+    # A column tells its values; one of them keeps the runs that have it.
+    page.locator(".scroller").evaluate("s => (s.scrollLeft = 400)")
+    head(page, "params.optimizer.lr").click(button="right")
+    expect(page.locator(".menu button", has_text="Only")).to_have_text([f"Only {value} (5)" for value in (0.1, 0.01, 0.001, 0.0001)])
+    choose_in_menu(page, "Only 0.001 (5)")
+    expect(page.locator(".summary")).to_contain_text("5 of 20 runs")
+    page.get_by_label("Filter runs").fill("")
     # By dragging the head of one column before another.
     page.locator(".scroller").evaluate("s => (s.scrollLeft = 0)")
     before = column_ids(page)
