@@ -74,7 +74,7 @@ export const address = (path) => /^\/(api|get-artifact|metrics)/.test(path) ? pa
 /** A Response, as it is; with `bytes`, its beginning. */
 export const raw = (path, bytes) => send(path, { headers: { Accept: "*/*", ...(bytes && { Range: `bytes=0-${bytes - 1}` }) } });
 
-/** Follows the server's events until `close()`, resuming after the last one. A fetch can carry the token. */
+/** Follows the events until `close()`, resuming after the last one. A fetch can carry the token. */
 export function openEvents(handlers) {
 	let [closed, first, lastID, wait, abort] = [false, true, null, 500];
 

@@ -288,7 +288,7 @@ export class Board {
 			const known = !live && finer.get(path);
 			const answer = known ? null : await api.get(path, signal).catch(() => null);
 			if (signal.aborted || !(known || answer?.steps.length)) return;
-			const made = known || new Series(answer);
+			const made = known || Object.assign(new Series(answer), { origin: series.origin });
 			chart.details.set(id, made);
 			finer.set(path, made);
 			if (finer.size > CACHED) finer.delete(finer.keys().next().value);

@@ -11,7 +11,7 @@ import { clip, FONT, isShown, paintGrid, paintLine, paintUnder, windowOf } from 
 import { colour } from "./palette.js";
 import { followPointer } from "./pointer.js";
 import { linearTicks, logTicks, padded, quantile, scale, stepTicks, timeTicks } from "./scale.js";
-import { along, known, lower, nearest, smoothingUnit } from "./series.js";
+import { along, isLength, known, lower, nearest, smoothingUnit } from "./series.js";
 import { hideTip } from "./tip.js";
 
 const FRAME = 100; // live data is drawn at most ten times a second
@@ -141,7 +141,7 @@ export class LineChart {
 		return {
 			line, series, x, y: series.smoothed(smooth, this.unit), raw: series.values, low: series.low, high: series.high,
 			rises: axis === "step" || x.every((v, i) => i === 0 || v >= x[i - 1]), resumed: series.resumed.map((step) => x[lower(series.steps, step)]),
-			old: series.old.map((piece) => ({ x: along(piece, axis, series.times[0], line.warp), y: piece.values })),
+			old: series.old.map((piece) => ({ x: along(piece, axis, series.origin, line.warp), y: piece.values })),
 		};
 	}
 
@@ -392,8 +392,6 @@ export class LineChart {
 		this.element.replaceChildren();
 	}
 }
-
-const isLength = (axis) => /^(rel|proc)/.test(axis);
 
 export const weightOf = (line) => line.base ? "base" : line.pinned ? "pinned" : "";
 

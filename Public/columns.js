@@ -49,7 +49,7 @@ const wide = (title, least) => Math.round(Math.min(200, Math.max(least, title.le
 
 export const byWeight = (a, b) => weight(a) - weight(b) || natural(a, b);
 
-/** Every column; `usual`: shown unless the reader decides. `all` shows what is the same in every run, too. */
+/** Every column; `usual`: shown unless the reader decides; `all`: also what is the same in every run. */
 export function possible(runs, { params, metrics, tags }, all, base) {
 	const several = runs.length > 1;
 	const varies = (entry) => all || (several && (entry.varies || entry.having < runs.length));

@@ -53,7 +53,7 @@ export function setText(element, text) {
 	if (element.textContent !== shown) element.textContent = shown;
 }
 
-/** Acts later, once for all calls until then, at most every so many ms; `afresh`: each call begins the wait anew. */
+/** Acts at most every so many ms, for all calls until then; `afresh`: each call begins the wait anew. */
 export function throttled(milliseconds, action, afresh = false) {
 	let [timer, last] = [0, -Infinity];
 	const stop = () => (timer = clearTimeout(timer));

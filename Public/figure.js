@@ -171,7 +171,7 @@ export function csv({ drawn, at, look: { axis } }) {
 
 export const table = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 
-/** A cell as RFC 4180 wants it; what a spreadsheet would take for a formula gets an apostrophe. */
+/** As RFC 4180 wants it; what a spreadsheet would take for a formula gets an apostrophe. */
 function cell(value) {
 	const text = typeof value === "string" ? value.replace(/^[=+@-]/, "'$&") : String(value);
 	return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -69,7 +69,7 @@ const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" 
 
 export const date = (milliseconds) => milliseconds ? DATE.format(milliseconds) : "";
 
-/** Time of day; on an axis of `span` ms, the day at midnight and no more digits than it needs. */
+/** Time of day; on an axis of `span` ms, the day at midnight and no needless digits. */
 export function clock(milliseconds, span = 0) {
 	const at = new Date(milliseconds);
 	if (span > 43200000 && at.getHours() + at.getMinutes() === 0) return DAY.format(at);

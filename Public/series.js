@@ -23,6 +23,7 @@ export class Series {
 		this.old = [];
 		this.resumed = [];
 		if (!sampled) this.part();
+		this.origin = this.times; // of the whole curve
 	}
 
 	part() {
@@ -80,7 +81,7 @@ export class Series {
 
 	/** The x of each point: steps, ms, or what `warp` makes of a step. */
 	xs(axis, warp = null) {
-		return this.cached(axis, () => along(this, axis, this.times[0], warp), warp);
+		return this.cached(axis, () => along(this, axis, this.origin, warp), warp);
 	}
 
 	smoothed(weight, unit = 1) {
@@ -116,20 +117,20 @@ export class Series {
 /** A group, made anew each time, caches nothing. */
 export const known = (series, name, make, key) => series.cached ? series.cached(name, make, key) : make();
 
-export function along({ steps, times }, axis, start, warp) {
+export function along({ steps, times }, axis, origin, warp) {
 	if (axis === "step") return steps;
 	if (axis === "time") return times;
-	if (axis === "relative") return times.map((t) => t - start);
-	return axis === "process" ? start === times[0] ? atWork(times) : [] : steps.map(warp ?? (() => NaN));
+	if (!isLength(axis)) return steps.map(warp ?? (() => NaN));
+	const lost = axis === "process" ? pauses(origin) : [];
+	return times.map((t) => lost.reduce((ms, [end, gap]) => end <= t ? ms - gap : ms, t - origin[0]));
 }
 
-/** The time since the first without the pauses: what is much longer than usual. */
-function atWork(times) {
-	const gaps = times.map((t, i) => i ? t - times[i - 1] : 0);
-	const most = Math.max(5000, 20 * gaps.toSorted((a, b) => a - b)[gaps.length >> 1]);
-	let sum = 0;
-	return gaps.map((gap) => (sum += gap > most ? 0 : gap));
-}
+/** Whether an axis measures lengths of time. */
+export const isLength = (axis) => /^(rel|proc)/.test(axis);
+
+/** The ends and lengths of gaps that are much longer than usual. */
+const pauses = (times) => times.map((t, i) => [t, t - times[i - 1]])
+	.filter(([, gap]) => gap > Math.max(5000, (20 * (times.at(-1) - times[0])) / times.length));
 
 const SMOOTH_FROM = 64;
 

@@ -1,4 +1,4 @@
-// Curves as small as a word, in a column of the table; they are read for the rows in sight.
+// Curves as small as a word, read for the rows in sight.
 
 import { readCurves } from "./board.js";
 import { svg, throttled } from "./dom.js";

@@ -49,7 +49,7 @@ function cells(chart, { series, trace, i, x, y, raw, smoothed: is }, smoothed, o
 	return [
 		...(smoothed ? [is ? format.value(y) : ""] : []), format.value(raw, 6) + spread,
 		...(trace.runs ? [format.count(trace.runs[i])] : [format.count(series.steps[i]),
-			format.duration((series.times[i] - series.times[0]) / 1000), format.clock(series.times[i])].slice(0, wide())),
+			format.duration((series.times[i] - series.origin[0]) / 1000), format.clock(series.times[i])].slice(0, wide())),
 		...(other ? [chart.xText(x).replace(/^\D+ (?=[\d−-])/, "")] : []),
 	];
 }

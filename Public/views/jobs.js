@@ -1,4 +1,4 @@
-// The queue: every job with its state, priority, progress and buttons.
+// The queue: every job, its state and buttons.
 
 import { empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";

@@ -318,6 +318,19 @@ def test_the_axes_measure_what_they_say(server, open_page):
     assert choice(page, "axis") in (None, "step")
 
 
+@pytest.mark.parametrize("axis", ["step", "relative", "process"])
+def test_a_part_of_a_long_curve_keeps_its_times(server, open_page, axis):
+    record(server, "long", {"loss": fall(6000, 0.001)})
+    page = open_page(f"#/runs?smooth=0&axis={axis}&x={'3000~3400' if axis == 'step' else '3000000~3400000'}")
+    ready(page)
+    until(lambda: "exact, 401 points of 6,000" in note(page).inner_text(), "the finer curve is not there")
+    page.mouse.move(*at(page, 0.5, 0.5))
+    until(lambda: cells(page), "no tooltip")
+    step, after = cells(page)[3:5]
+    seconds = int(step.replace(",", ""))
+    assert 3150 < seconds < 3250 and after == f"{seconds // 60}m {seconds % 60:02d}s"  # a second a step, since the first
+
+
 def test_time_at_work_leaves_pauses_out(server, open_page):
     hour = 3_600_000
     record(server, "paused", {"loss": [(i, 1 / (1 + i), START + 1000 * i + hour * (i >= 60)) for i in range(100)]})
