@@ -34,6 +34,21 @@ import Testing
     #expect(abs(moment(4) / fourth - 1) < 0.08)
   }
 
+  /// Where logarithms overflow as well as where two halves are all that is drawn.
+  @Test("G8 lambda is a share for every alpha", arguments: [1e-320, 1e-310, 1e-9, 1e9, 1e18, 1e308])
+  func extremes(_ alpha: Double) throws {
+    let mixup = try Self.method(["type": "mixup", "alpha": .number(alpha)])
+    let cutmix = try Self.method(["type": "cutmix", "alpha": .number(alpha)])
+    let shares = (0..<200).flatMap { step in
+      [mixup, cutmix].map { method in
+        var random = Self.sequence(step)
+        return method.draw(ExampleShape([1, 8, 8]), &random).share
+      }
+    }
+    #expect(shares.allSatisfy { $0 >= 0 && $0 <= 1 })
+    #expect(Set(shares).count > 2, "draws differ")
+  }
+
   /// The box is what a clipped square of sqrt(1 - lambda) is, and lambda is recomputed from it.
   @Test("G8 CutMix takes its share from the clipped box") func boxes() throws {
     let shape = ExampleShape([2, 12, 20])

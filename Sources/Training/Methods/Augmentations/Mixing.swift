@@ -71,6 +71,8 @@ extension PhiloxSequence {
   /// From Beta(alpha, alpha): 0...1, and always 1 for alpha 0.
   mutating func beta(_ alpha: Double) -> Double {
     guard alpha > 0 else { return 1 }
+    // Below this the logarithms of both numbers are -infinity, and their difference is no number.
+    let alpha = max(alpha, 1e-300)
     let (x, y) = (logGamma(alpha), logGamma(alpha))
     return 1 / (1 + ExactMath.exp(y - x))
   }
