@@ -18,18 +18,20 @@ public enum Features: Sendable {
   /// Bytes that stand for `byte / 255`, as pixels of 0...1.
   case bytes([UInt8])
   /// Running text as the numbers of its tokens, each once; rows lie anywhere in it.
-  case tokens([Int32])
+  case tokens(TokenSequence)
+  /// Texts as the numbers of their tokens, row after row.
+  case tokenRows(TokenSequence)
   /// Either of the first two, in a file.
   case mapped(MappedFeatures)
 
-  /// Gives the values as they lie to one of the two bodies; tokens are no values.
+  /// Gives the values as they lie to one of the two bodies; numbers of tokens are none.
   func withValues<R>(
     floats: (UnsafeBufferPointer<Float>) -> R, bytes: (UnsafeBufferPointer<UInt8>) -> R
   ) -> R {
     switch self {
     case .floats(let values): values.withUnsafeBufferPointer(floats)
     case .bytes(let values): values.withUnsafeBufferPointer(bytes)
-    case .tokens: floats(UnsafeBufferPointer(start: nil, count: 0))
+    case .tokens, .tokenRows: floats(UnsafeBufferPointer(start: nil, count: 0))
     case .mapped(let values): values.withValues(floats: floats, bytes: bytes)
     }
   }
@@ -39,7 +41,10 @@ public enum Features: Sendable {
 
   /// The value at `index` of the flat table.
   public subscript(index: Int) -> Float {
-    withValues(floats: { $0[index] }, bytes: { Float($0[index]) / 255 })
+    switch self {
+    case .tokens(let tokens), .tokenRows(let tokens): Float(tokens[index])
+    default: withValues(floats: { $0[index] }, bytes: { Float($0[index]) / 255 })
+    }
   }
 }
 
@@ -138,7 +143,7 @@ public struct Dataset: Sendable {
   /// The set's own test split, where it has one.
   public let test: Examples?
   /// Running text, for sets of it.
-  let text: String?
+  let text: RunningText?
   /// The texts, for sets of texts with labels.
   let documents: Documents?
   /// How the text has become tokens, once it has.
@@ -153,7 +158,7 @@ public struct Dataset: Sendable {
 
   init(
     info: DatasetInfo, columns: [String] = [], missing: Int = 0, pool: Examples, test: Examples? = nil,
-    text: String?, documents: Documents? = nil, tokenizer: Tokenizer? = nil
+    text: RunningText?, documents: Documents? = nil, tokenizer: Tokenizer? = nil
   ) {
     self.text = text
     self.documents = documents

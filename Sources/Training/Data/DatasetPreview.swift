@@ -27,7 +27,7 @@ public struct DatasetPreview: Sendable {
   /// How many examples there are to look at; excerpts for running text.
   public var count: Int {
     guard let text = dataset.text else { return dataset.pool.count }
-    return (text.unicodeScalars.count + Self.excerpt - 1) / Self.excerpt
+    return (text.count + Self.excerpt - 1) / Self.excerpt
   }
 
   /// Up to `limit` examples from `first` on, as they are in one epoch of a job with this seed: each with its index, its
@@ -61,9 +61,9 @@ public struct DatasetPreview: Sendable {
       })
   }
 
-  private static func excerpt(_ index: Int, of text: String) -> JSON {
-    let scalars = text.unicodeScalars.dropFirst(index * excerpt).prefix(excerpt)
-    return ["index": JSON(index * excerpt), "text": .string(String(String.UnicodeScalarView(scalars)))]
+  private static func excerpt(_ index: Int, of text: RunningText) -> JSON {
+    let first = index * excerpt
+    return ["index": JSON(first), "text": .string(text.excerpt(first..<min(first + excerpt, text.count)))]
   }
 
   /// The shortest number that is the same 32-bit float.

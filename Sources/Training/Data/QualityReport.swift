@@ -37,27 +37,22 @@ public struct QualityReport: Sendable {
     constantColumns = columns.indices.filter { columns[$0].isConstant }.map(dataset.columnName)
     duplicateRows =
       dataset.documents.map { Self.duplicates(in: $0, dataset.pool.labels) } ?? Self.duplicates(in: parts)
-    let characters = dataset.text.map { Self.characters($0) }
+    let characters = dataset.text.map { text in
+      Dictionary(uniqueKeysWithValues: text.characters.map { (String($0.scalar), $0.count) })
+    }
     classBalance = dataset.classes.enumerated().map { index, name in
       if let characters { return (name, characters[name] ?? 0) }
       return (name, parts.reduce(0) { $0 + $1.labels.count { $0 == Int32(index) } })
     }
     if let documents = dataset.documents {
       var lengths = Column()
-      for index in 0..<documents.count { lengths.add(Double(documents[index].unicodeScalars.count)) }
+      for index in 0..<documents.count { lengths.add(Double(documents.characters(index))) }
       ranges = [lengths.range(named: "characters")]
     } else if dataset.info.kind == .tabular {
       ranges = columns.enumerated().map { $1.range(named: dataset.columnName($0)) }
     } else {
       ranges = [columns.reduce(into: Column()) { $0.merge($1) }.range(named: "all values")]
     }
-  }
-
-  /// How often each character occurs in a text.
-  private static func characters(_ text: String) -> [String: Int] {
-    var counts: [Unicode.Scalar: Int] = [:]
-    for scalar in text.unicodeScalars { counts[scalar, default: 0] += 1 }
-    return Dictionary(uniqueKeysWithValues: counts.map { (String($0.key), $0.value) })
   }
 
   /// The report as the API shows it.
@@ -140,38 +135,45 @@ public struct QualityReport: Sendable {
     return columns
   }
 
+  /// Two independent 64-bit hashes of a row, which stand for it.
+  private struct RowKey: Hashable {
+    var a: UInt64 = 0xcbf2_9ce4_8422_2325
+    var b: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+    mutating func mix(_ word: UInt64) {
+      a = (a ^ word) &* 0x0000_0100_0000_01b3
+      b = (b &+ word) &* 0xBF58_476D_1CE4_E5B9
+      b ^= b >> 31
+    }
+  }
+
   /// Counts texts equal to an earlier one with the same label.
   private static func duplicates(in documents: Documents, _ labels: [Int32]) -> Int {
-    var seen: Set<String> = []
-    for index in 0..<documents.count { seen.insert("\(labels[index]) \(documents[index])") }
+    var seen: Set<RowKey> = []
+    for index in 0..<documents.count {
+      var key = RowKey()
+      for byte in documents.bytes(index) { key.mix(UInt64(byte)) }
+      key.mix(UInt64(truncatingIfNeeded: labels[index]))
+      seen.insert(key)
+    }
     return documents.count - seen.count
   }
 
   /// Counts rows equal to an earlier one. Rows are compared by two independent 64-bit hashes.
   private static func duplicates(in parts: [Examples]) -> Int {
-    struct Key: Hashable {
-      let a: UInt64
-      let b: UInt64
-    }
-    var seen: Set<Key> = []
+    var seen: Set<RowKey> = []
     var total = 0
     for part in parts {
       total += part.count
       for row in 0..<part.count {
-        var a: UInt64 = 0xcbf2_9ce4_8422_2325
-        var b: UInt64 = 0x9E37_79B9_7F4A_7C15
-        func mix(_ word: UInt64) {
-          a = (a ^ word) &* 0x0000_0100_0000_01b3
-          b = (b &+ word) &* 0xBF58_476D_1CE4_E5B9
-          b ^= b >> 31
-        }
+        var key = RowKey()
         let places = row * part.width..<(row + 1) * part.width
         part.features.withValues(
-          floats: { values in for place in places { mix(UInt64(values[place].bitPattern)) } },
-          bytes: { values in for place in places { mix(UInt64(values[place])) } })
-        if !part.labels.isEmpty { mix(UInt64(truncatingIfNeeded: part.labels[row])) }
-        if !part.targets.isEmpty { mix(UInt64(part.targets[row].bitPattern)) }
-        seen.insert(Key(a: a, b: b))
+          floats: { values in for place in places { key.mix(UInt64(values[place].bitPattern)) } },
+          bytes: { values in for place in places { key.mix(UInt64(values[place])) } })
+        if !part.labels.isEmpty { key.mix(UInt64(truncatingIfNeeded: part.labels[row])) }
+        if !part.targets.isEmpty { key.mix(UInt64(part.targets[row].bitPattern)) }
+        seen.insert(key)
       }
     }
     return total - seen.count

@@ -167,9 +167,13 @@ struct BatchFiller: Sendable {
     augmenting augment: (UnsafeMutablePointer<Float>, Int32) -> Void = { _, _ in }
   ) {
     let width = examples.width
-    if let tokens = examples.tokens {
-      for (index, row) in rows.enumerated() {
-        for column in 0..<width { features[index * stride + column] = Float(tokens[Int(row) + column]) }
+    if let tokens = examples.tokens ?? examples.tokenRows {
+      let step = examples.tokens == nil ? width : 1
+      tokens.withNumbers { numbers in
+        for (index, row) in rows.enumerated() {
+          let (from, to) = (Int(row) * step, features + index * stride)
+          for column in 0..<width { to[column] = Float(numbers[from + column]) }
+        }
       }
       return
     }

@@ -2,25 +2,38 @@
 // them: the first `context` tokens of a text, and behind a shorter one padding. What is predicted is the label, or with
 // the loss `masked_lm` the tokens themselves.
 
+import JSON
+
 /// Texts with labels as they lie in a file, read when they are needed.
 public struct Documents: Sendable {
   private let file: MappedFile
   private let first: Int
-  private let ends: [Int]
+  /// Where the ends of the texts begin, 8 bytes each.
+  private let ends: Int
+  /// How many texts there are.
+  public let count: Int
+  /// Where files of their tokens belong.
+  let folder: String
+  let newest = NewestReading()
 
-  /// Texts one after the other from byte `first` of a file on, each up to its end, counted from there.
-  init(file: MappedFile, first: Int, ends: [Int]) {
-    (self.file, self.first, self.ends) = (file, first, ends)
+  /// Texts one after the other from byte `first` of a file on, each up to its end, counted from there; the ends lie from byte
+  /// `ends` on.
+  init(file: MappedFile, first: Int, ends: Int, count: Int, folder: String) {
+    (self.file, self.first, self.ends, self.count, self.folder) = (file, first, ends, count, folder)
   }
 
-  /// How many texts there are.
-  public var count: Int { ends.count }
+  private func end(_ index: Int) -> Int {
+    Int(file.bytes.loadUnaligned(fromByteOffset: ends + 8 * index, as: Int64.self))
+  }
 
   /// The UTF-8 of a text.
   func bytes(_ index: Int) -> UnsafeRawBufferPointer {
-    let start = index == 0 ? 0 : ends[index - 1]
-    return UnsafeRawBufferPointer(rebasing: file.bytes[first + start..<first + ends[index]])
+    let start = index == 0 ? 0 : end(index - 1)
+    return UnsafeRawBufferPointer(rebasing: file.bytes[first + start..<first + end(index)])
   }
+
+  /// How many scalars a text has.
+  func characters(_ index: Int) -> Int { bytes(index).count { $0 & 0xC0 != 0x80 } }
 
   /// A text.
   public subscript(index: Int) -> String { String(decoding: bytes(index), as: UTF8.self) }
@@ -47,39 +60,53 @@ extension Dataset {
 
   /// The texts as tokens, a row of `context` for each.
   func tokenizedDocuments(_ spec: TextSpec, _ documents: Documents) throws(SpecError) -> Dataset {
-    let words = Self.words(spec, documents)
-    let tokenizer = Tokenizer(spec.tokenizer, vocabulary: words + SpecialToken.allCases.map(\.rawValue))
-    guard tokenizer.vocabulary.count <= Tokenizer.limit else { throw Tokenizer.tooLarge(tokenizer) }
-    var features = [Float]()
-    features.reserveCapacity(documents.count * spec.context)
-    for index in 0..<documents.count {
-      features += tokenizer.row(documents[index], context: spec.context).map { Float($0) }
+    let reading = try documents.newest.reading(JSON.object(spec.encoded).text) { () throws(SpecError) in
+      let words = Self.words(spec, documents)
+      let tokenizer = Tokenizer(spec.tokenizer, vocabulary: words + SpecialToken.allCases.map(\.rawValue))
+      guard tokenizer.vocabulary.count <= Tokenizer.limit else { throw Tokenizer.tooLarge }
+      do throws(ImportError) {
+        var writer = try TokenWriter(vocabulary: tokenizer.vocabulary.count, folder: documents.folder)
+        for index in 0..<documents.count {
+          try writer.write(tokenizer.row(documents.bytes(index), context: spec.context))
+        }
+        return TextReading(tokenizer: tokenizer, tokens: try writer.finish())
+      } catch {
+        throw Self.unwritable(error)
+      }
     }
     let tokens = DatasetInfo(
       name: info.name, kind: .text, task: .classification, examples: info.examples,
       inputShape: [spec.context],
       classes: info.classes, hasLabels: true, source: info.source, license: info.license)
     return Dataset(
-      info: tokens, pool: Examples(width: spec.context, features: .floats(features), labels: pool.labels),
-      text: nil, documents: documents, tokenizer: tokenizer)
+      info: tokens,
+      pool: Examples(width: spec.context, features: .tokenRows(reading.tokens), labels: pool.labels),
+      text: nil, documents: documents, tokenizer: reading.tokenizer)
   }
 
   /// The tokens that texts are made of, in the order of their scalars: of words those that occur more than once, as one
   /// that does not is learned from once and then never seen.
   private static func words(_ spec: TextSpec, _ documents: Documents) -> [String] {
     let kind = spec.tokenizer
-    var counts: [String: Int] = [:]
+    var counts: [ExactText: Int] = [:]
     for index in 0..<documents.count {
-      for token in Tokenizer.split(kind, documents[index]) { counts[token, default: 0] += 1 }
+      func add(_ token: String) { counts[ExactText(token), default: 0] += 1 }
+      let bytes = documents.bytes(index)
+      guard kind == .word else {
+        var reader = ScalarReader(bytes)
+        while let scalar = reader.next() { add(String(scalar)) }
+        continue
+      }
+      _ = Tokenizer.forEachPiece(bytes) {
+        add(String(decoding: $0, as: UTF8.self))
+        return true
+      }
     }
     let least = kind == .word ? 2 : 1
-    func precedes(_ a: String, _ b: String) -> Bool {
-      a.unicodeScalars.lexicographicallyPrecedes(b.unicodeScalars)
-    }
     let known = counts.filter { $0.value >= least }.sorted {
-      $0.value != $1.value ? $0.value > $1.value : precedes($0.key, $1.key)
+      $0.value != $1.value ? $0.value > $1.value : Tokenizer.precedes($0.key.text, $1.key.text)
     }
-    return known.prefix(spec.vocabulary ?? known.count).map(\.key).sorted(by: precedes)
+    return known.prefix(spec.vocabulary ?? known.count).map(\.key.text).sorted(by: Tokenizer.precedes)
   }
 }
 
@@ -87,10 +114,8 @@ extension Tokenizer {
   /// Tokens there may be.
   static let limit = 65_536
 
-  static func tooLarge(_ tokenizer: Tokenizer) -> SpecError {
-    SpecError(
-      "dataset.tokenizer",
-      "makes a vocabulary of \(tokenizer.vocabulary.count) tokens; there may be \(limit) of them")
+  static var tooLarge: SpecError {
+    SpecError("dataset.tokenizer", "makes a vocabulary of more than \(limit) tokens")
   }
 
   /// The number of a token that stands for no text; nil in a vocabulary without it.
@@ -105,10 +130,17 @@ extension Tokenizer {
   }
 
   /// The first `context` tokens of a text, with padding behind a shorter one. A text without tokens is one that is unknown.
-  func row(_ text: String, context: Int) -> [Int32] {
+  func row(_ text: UnsafeRawBufferPointer, context: Int) -> [Int32] {
     let unknown = number(.unknown) ?? 0
-    var row = encode(text).prefix(context).map { $0 ?? unknown }
+    var row: [Int32] = []
+    row.reserveCapacity(context)
+    _ = encode(text, atMost: context) { row.append($0 ?? unknown) }
     if row.isEmpty { row = [unknown] }
     return row + [Int32](repeating: number(.padding) ?? 0, count: context - row.count)
+  }
+
+  /// The same of a text in memory.
+  func row(_ text: String, context: Int) -> [Int32] {
+    Array(text.utf8).withUnsafeBytes { row($0, context: context) }
   }
 }

@@ -57,28 +57,39 @@ struct TextSpec: Sendable, Equatable {
 extension Dataset {
   /// A set of running text. Its size is in characters, Unicode scalars, of which `classes` lists those that occur.
   public static func text(name: String, _ text: String, source: String, license: String) -> Dataset {
-    let characters = Tokenizer(.char, text: text).vocabulary
+    .text(name: name, RunningText(text), source: source, license: license)
+  }
+
+  static func text(name: String, _ text: RunningText, source: String, license: String) -> Dataset {
     let info = DatasetInfo(
-      name: name, kind: .text, task: .classification, examples: text.unicodeScalars.count, inputShape: [],
-      classes: characters, source: source, license: license)
+      name: name, kind: .text, task: .classification, examples: text.count, inputShape: [],
+      classes: text.characters.map { String($0.scalar) }, source: source, license: license)
     return Dataset(info: info, pool: Examples(width: 0, features: .bytes([])), text: text)
   }
 
   /// The text as tokens: the vocabulary becomes the classes, and examples begin at every token.
   func tokenized(_ spec: TextSpec, limit: Int?) throws(SpecError) -> Dataset {
     if let documents { return try tokenizedDocuments(spec, documents) }
-    guard var text else { return self }
-    if let limit { text = String(String.UnicodeScalarView(text.unicodeScalars.prefix(limit))) }
-    let tokenizer = Tokenizer(spec.tokenizer, text: self.text ?? text)
-    let tokens = tokenizer.encode(text).compactMap { $0 }
-    guard tokenizer.vocabulary.count <= Tokenizer.limit else { throw Tokenizer.tooLarge(tokenizer) }
+    guard let text else { return self }
+    let reading = try text.reading(spec.tokenizer, limit: limit)
+    guard reading.tokens.count <= Int(Int32.max) else {
+      throw SpecError(
+        "dataset.limit",
+        "must be given: of the \(reading.tokens.count) tokens of \(name) at most \(Int32.max) can be trained on"
+      )
+    }
     let tokenInfo = DatasetInfo(
-      name: info.name, kind: .text, task: .classification, examples: info.examples,
-      inputShape: [spec.context],
-      classes: tokenizer.vocabulary, source: info.source, license: info.license)
+      name: name, kind: .text, task: .classification, examples: info.examples, inputShape: [spec.context],
+      classes: reading.tokenizer.vocabulary, source: info.source, license: info.license)
     return Dataset(
-      info: tokenInfo, pool: Examples(tokens: tokens, context: spec.context), text: self.text,
-      tokenizer: tokenizer)
+      info: tokenInfo, pool: Examples(tokens: reading.tokens, context: spec.context), text: text,
+      tokenizer: reading.tokenizer)
+  }
+
+  /// What a job is told when there is no room for its tokens.
+  static func unwritable(_ error: ImportError) -> SpecError {
+    SpecError(
+      "dataset.name", "cannot be read as tokens: \(error == .diskFull ? "the disk is full" : "\(error)")")
   }
 
   /// The same set with its tokens as what is predicted: those of the whole vocabulary, to which running text gets what
@@ -112,13 +123,18 @@ extension Dataset {
 
 extension Examples {
   /// Running text: an example is the `context` tokens from its row on, its labels are the tokens one place later.
-  init(tokens: [Int32], context: Int) {
+  init(tokens: TokenSequence, context: Int) {
     self.init(width: context, features: .tokens(tokens), labels: [], targets: [])
   }
 
   /// The tokens of running text; nil for other sets.
-  var tokens: [Int32]? {
+  var tokens: TokenSequence? {
     if case .tokens(let tokens) = features { tokens } else { nil }
+  }
+
+  /// The tokens of texts with labels, row after row; nil for other sets.
+  var tokenRows: TokenSequence? {
+    if case .tokenRows(let tokens) = features { tokens } else { nil }
   }
 }
 

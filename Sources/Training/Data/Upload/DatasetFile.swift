@@ -49,10 +49,11 @@ enum DatasetFile {
       throw DatasetError(name: name, reason: "\(path) cannot be read")
     }
     let bytes = file.bytes
-    if let text = TextImport.text(in: bytes) {
+    let folder = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    if let text = TextImport.text(in: file, folder: folder) {
       return .text(name: name, text, source: TextImport.source, license: "the uploader's")
     }
-    if let documents = try LabelledTextImport.open(file, name: name) { return documents }
+    if let documents = try LabelledTextImport.open(file, name: name, folder: folder) { return documents }
     guard bytes.count >= 16, bytes.prefix(8).elementsEqual(magic) else { throw damaged() }
     let length = Int(clamping: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
     guard length <= bytes.count - 16, let json = try? JSON.parse(Array(bytes[16..<16 + length])),

@@ -57,7 +57,7 @@ enum LabelledTextImport {
   }
 
   /// The set in a file of this form; nil for another, throws when it is cut off.
-  static func open(_ file: MappedFile, name: String) throws(DatasetError) -> Dataset? {
+  static func open(_ file: MappedFile, name: String, folder: String) throws(DatasetError) -> Dataset? {
     let bytes = file.bytes
     guard bytes.starts(with: magic) else { return nil }
     let damaged = DatasetError(name: name, reason: "its file is damaged")
@@ -75,12 +75,17 @@ enum LabelledTextImport {
       let size = header.examples * MemoryLayout<T>.size
       return Array(UnsafeRawBufferPointer(rebasing: bytes[start..<start + size]).bindMemory(to: type))
     }
-    let places = column(ends, Int64.self).map { Int($0) }
-    guard zip([0] + places, places).allSatisfy({ $0 <= $1 }), first + (places.last ?? 0) == bytes.count else {
-      throw damaged
+    var last: Int64 = 0
+    for index in 0..<header.examples {
+      let end = bytes.loadUnaligned(fromByteOffset: ends + 8 * index, as: Int64.self)
+      guard end >= last else { throw damaged }
+      last = end
     }
+    guard last == Int64(bytes.count - first) else { throw damaged }
     return .documents(
-      header.info(named: name), Documents(file: file, first: first, ends: places),
+      header.info(named: name),
+      Documents(
+        file: file, first: first, ends: ends, count: header.examples, folder: folder),
       labels: column(labels, Int32.self), missing: header.missing)
   }
 

@@ -82,7 +82,8 @@ public struct FileWriter: ~Copyable {
     guard fsync(descriptor) == 0 else { throw ImportError(errno: errno) }
   }
 
-  private mutating func flush() throws(ImportError) {
+  /// Hands everything to the system.
+  mutating func flush() throws(ImportError) {
     var failure: ImportError?
     buffer.withUnsafeBytes { bytes in
       var done = 0

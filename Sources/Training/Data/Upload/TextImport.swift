@@ -10,37 +10,34 @@ enum TextImport {
   static func text(_ path: String, to target: String) throws(ImportError) -> DatasetHeader {
     guard let file = MappedFile(path) else { throw .unwritable(errno) }
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-    let body = UnsafeRawBufferPointer(rebasing: file.bytes.dropFirst(file.bytes.starts(with: mark) ? 3 : 0))
-    guard let text = String(validating: body, as: UTF8.self) else {
-      let place = firstInvalidByte(file.bytes)
+    let first = file.bytes.starts(with: mark) ? 3 : 0
+    let body = UnsafeRawBufferPointer(rebasing: file.bytes[first...])
+    let survey = TextSurvey(body, stride: .max)
+    guard survey.end == body.count else {
+      let place = first + survey.end
       let line = file.bytes[..<place].count { $0 == 10 } + 1
       throw .damaged("line \(line): byte \(place) of the file is not UTF-8")
     }
-    let characters = text.unicodeScalars.count
-    guard characters >= 2 else {
-      throw .damaged("line 1: the text has \(characters) characters, and at least 2 are needed")
+    guard survey.count >= 2 else {
+      throw .damaged("line 1: the text has \(survey.count) characters, and at least 2 are needed")
     }
     var writer = try FileWriter(target)
     try writer.write(magic)
-    try writer.write(body)
+    var place = 0
+    while place < body.count {
+      let end = min(place + 1 << 20, body.count)
+      try writer.write(body[place..<end])
+      place = end
+    }
     try writer.finish()
-    let set = Dataset.text(name: "", text, source: source, license: "")
     return DatasetHeader(
-      kind: .text, task: .classification, examples: set.info.examples, inputShape: set.info.inputShape,
-      classes: set.info.classes, isBytes: true, source: source)
+      kind: .text, task: .classification, examples: survey.count, inputShape: [],
+      classes: survey.characters.map { String($0.scalar) }, isBytes: true, source: source)
   }
 
-  /// The text in a file of this form; nil for another.
-  static func text(in bytes: UnsafeRawBufferPointer) -> String? {
-    guard bytes.starts(with: magic) else { return nil }
-    return String(validating: bytes.dropFirst(magic.count), as: UTF8.self)
-  }
-
-  /// How many bytes from the start are whole characters.
-  private static func firstInvalidByte(_ bytes: UnsafeRawBufferPointer) -> Int {
-    var decoder = UTF8()
-    var (iterator, valid) = (bytes.makeIterator(), 0)
-    while case .scalarValue(let scalar) = decoder.decode(&iterator) { valid += UTF8.width(scalar) }
-    return valid
+  /// The text in a file of this form; nil for another, and for one that is damaged.
+  static func text(in file: MappedFile, folder: String) -> RunningText? {
+    guard file.bytes.starts(with: magic) else { return nil }
+    return RunningText(file, offset: magic.count, folder: folder)
   }
 }

@@ -40,10 +40,10 @@ struct TokenMasking: Sendable {
 
   /// How many tokens of a row there are before its padding.
   func length(of row: Int32, in examples: Examples) -> Int {
-    guard case .floats(let values) = examples.features else { return examples.width }
-    let first = Int(row) * examples.width
+    guard let tokens = examples.tokenRows else { return examples.width }
+    let end = Int(row) * examples.width - 1
     var length = examples.width
-    while length > 1, values[first + length - 1] == Float(padding) { length -= 1 }
+    while length > 1, tokens[end + length] == padding { length -= 1 }
     return length
   }
 
