@@ -23,12 +23,14 @@ private let normalQuantiles: [Float] = {
 }()
 
 extension Philox {
-  /// Adds normal numbers of mean 0 and the given deviation, eight to a block of random words; none is beyond 4.3
-  /// deviations.
-  public func addNormals(to values: UnsafeMutablePointer<Float>, count: Int, deviation: Float) {
+  /// Adds normal numbers of mean 0 and the given deviation, eight to a block of random words from block `first` on; none
+  /// is beyond 4.3 deviations.
+  public func addNormals(
+    to values: UnsafeMutablePointer<Float>, count: Int, deviation: Float, from first: UInt64 = 0
+  ) {
     normalQuantiles.withUnsafeBufferPointer { quantiles in
       var place = 0
-      var number: UInt64 = 0
+      var number = first
       while place < count {
         let words = block(number)
         number += 1
@@ -41,6 +43,19 @@ extension Philox {
           bits = bits &>> 16
         }
       }
+    }
+  }
+}
+
+extension ParameterLayout {
+  /// Adds normal numbers of mean 0 and the given deviation to a parameter where it lies; padding stays 0.
+  public func addNormals(_ random: Philox, deviation: Float, to index: Int, in arena: Arena) {
+    let entry = entries[index]
+    let blocks = (entry.columns + 7) / 8
+    for row in 0..<entry.rows {
+      random.addNormals(
+        to: arena.pointer + entry.offset + row * entry.stride, count: entry.columns, deviation: deviation,
+        from: UInt64(row * blocks))
     }
   }
 }

@@ -141,6 +141,38 @@ import Testing
     }
   }
 
+  /// Drawn where the parameters lie: each number of each has its own, and padding none.
+  @Test("G7 noise on weights has its moments") func weightNoise() throws {
+    let job = CourseTests.small([
+      (
+        "model.layers",
+        [
+          ["type": "conv2d", "channels": 19, "kernel": 3], ["type": "flatten"],
+          ["type": "linear", "out": 33], ["type": "linear", "out": 10],
+        ]
+      )
+    ])
+    let layout = try plan(job).programs.layout
+    let arena = Arena(floats: layout.floats)
+    var values: [Double] = []
+    for index in layout.entries.indices {
+      let random = Philox(seed: 1, stream: 2, step: UInt64(index))
+      layout.addNormals(random, deviation: 0.5, to: index, in: arena)
+      let drawn = layout.read(index, from: arena)
+      let columns = layout.entries[index].shape[0]
+      let size = drawn.count / columns
+      let rows = (0..<size).map { row in (0..<columns).map { drawn[$0 * size + row] } }
+      #expect(Set(rows).count == rows.count, "every row has numbers of its own")
+      values += drawn.map(Double.init)
+    }
+    #expect((0..<layout.floats).count { arena.pointer[$0] != 0 } == values.count)
+    func moment(_ power: Int) -> Double {
+      values.reduce(0) { $0 + ExactMath.pow($1, power) } / Double(values.count)
+    }
+    #expect(values.count > 20_000 && abs(moment(1)) < 0.015 && abs(moment(2) - 0.25) < 0.01)
+    #expect(abs(moment(4) / moment(2) / moment(2) - 3) < 0.2)
+  }
+
   static let wrong: [WrongJob] = [
     WrongJob("augment", [["type": "rotate"]], "augment.0.type", says: "is for pictures"),
     WrongJob("augment", [["type": "blur"]], "augment.0.type", says: "\"random_shift\""),

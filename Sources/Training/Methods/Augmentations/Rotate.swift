@@ -29,18 +29,34 @@ struct Rotate: Augmentation {
         let (dx, dy) = (Float(x) - middleX, Float(y) - middleY)
         let sourceX = cosine * dx - sine * dy + middleX
         let sourceY = sine * dx + cosine * dy + middleY
-        let (left, top) = (Int(sourceX.rounded(.down)), Int(sourceY.rounded(.down)))
+        let (left, top) = (Self.floor(sourceX), Self.floor(sourceY))
         let (right, down) = (sourceX - Float(left), sourceY - Float(top))
+        let isInside = left >= 0 && left < width - 1 && top >= 0 && top < height - 1
         for channel in 0..<shape.channels {
           let plane = scratch + channel * height * width
-          func pixel(_ row: Int, _ column: Int) -> Float {
-            row >= 0 && row < height && column >= 0 && column < width ? plane[row * width + column] : 0
+          let (a, b, c, d): (Float, Float, Float, Float)
+          if isInside {
+            let first = plane + top * width + left
+            (a, b, c, d) = (first[0], first[1], first[width], first[width + 1])
+          } else {
+            func pixel(_ row: Int, _ column: Int) -> Float {
+              row >= 0 && row < height && column >= 0 && column < width ? plane[row * width + column] : 0
+            }
+            (a, b) = (pixel(top, left), pixel(top, left + 1))
+            (c, d) = (pixel(top + 1, left), pixel(top + 1, left + 1))
           }
-          let upper = pixel(top, left) * (1 - right) + pixel(top, left + 1) * right
-          let lower = pixel(top + 1, left) * (1 - right) + pixel(top + 1, left + 1) * right
+          let upper = a * (1 - right) + b * right
+          let lower = c * (1 - right) + d * right
           example[(channel * height + y) * width + x] = upper * (1 - down) + lower * down
         }
       }
     }
+  }
+
+  /// The largest whole number that is not above a small one; without a call of the mathematical library.
+  @inline(__always)
+  private static func floor(_ value: Float) -> Int {
+    let whole = Int(value)
+    return Float(whole) > value ? whole - 1 : whole
   }
 }
