@@ -79,6 +79,9 @@ final class Thread: @unchecked Sendable {  // the handle is set once, before any
 
   func join() { pthread_join(handle, nil) }
 
+  /// Lets it end by itself; it is not joined.
+  func detach() { pthread_detach(handle) }
+
   private final class Start: Sendable {
     let body: @Sendable () -> Void
     init(body: @escaping @Sendable () -> Void) { self.body = body }

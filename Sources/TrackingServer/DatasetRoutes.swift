@@ -82,17 +82,19 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
       try refuseWhileUsed(["dataset", "name"], name, "data set", context)
       let files = UploadedFiles(library: context.library)
       try files.receive(request, parts: format.parts)
-      let info: DatasetInfo
-      do {
-        info = try context.library.add(
-          name, format, files: format.parts.compactMap { files.paths[$0] },
-          TableOptions(label: request.query.first("label"), task: task.flatMap(DatasetTask.init(rawValue:))))
-      } catch let error as ImportError {
-        throw failure(of: error)
+      let options = TableOptions(
+        label: request.query.first("label"), task: task.flatMap(DatasetTask.init(rawValue:)))
+      return context.uploads.answer { _ in
+        do {
+          let info = try context.library.add(
+            name, format, files: format.parts.compactMap { files.paths[$0] }, options)
+          var response = HTTPResponse.json(infoJSON(info), status: 201)
+          response.headers.set("Location", "/api/v1/datasets/\(name)")
+          return response
+        } catch let error as ImportError {
+          throw failure(of: error)
+        }
       }
-      var response = HTTPResponse.json(infoJSON(info), status: 201)
-      response.headers.set("Location", "/api/v1/datasets/\(name)")
-      return response
     },
     Endpoint(
       method: .delete, pattern: "/api/v1/datasets/{name}", permission: .write,

@@ -14,13 +14,9 @@ func ensembleEndpoints(_ context: Context) -> [Endpoint] {
       bodyLimit: 16 << 20
     ) { request in
       let asked = try EnsembleRequest(try body(of: request)) { try baseSpec($0, context) }
-      let id =
-        if let design = asked.design { try begin(asked, design, context) } else {
-          try evaluate(asked, context)
-        }
-      var response = HTTPResponse.json(try ensembleJSON(try ensemble(id, context), context), status: 201)
-      response.headers.set("Location", "/api/v1/ensembles/\(id)")
-      return response
+      if let design = asked.design { return try made(try begin(asked, design, context), context) }
+      try checkMembers(asked, context)
+      return context.measurements.answer { goOn in try made(try evaluate(asked, context, goOn), context) }
     },
     Endpoint(
       method: .get, pattern: "/api/v1/ensembles", permission: .read, summary: "Ensembles, newest first.",
@@ -56,8 +52,15 @@ func ensembleEndpoints(_ context: Context) -> [Endpoint] {
   ]
 }
 
-/// Evaluates models that are there and stores what was found.
-private func evaluate(_ asked: EnsembleRequest, _ context: Context) throws -> Int64 {
+/// The answer to a request that has made an ensemble.
+private func made(_ id: Int64, _ context: Context) throws -> HTTPResponse {
+  var response = HTTPResponse.json(try ensembleJSON(try ensemble(id, context), context), status: 201)
+  response.headers.set("Location", "/api/v1/ensembles/\(id)")
+  return response
+}
+
+/// Refuses models that are not there.
+private func checkMembers(_ asked: EnsembleRequest, _ context: Context) throws {
   for (index, member) in asked.members.enumerated() {
     let path = "members.\(index)"
     guard let run = try context.store.run(member.runUID), try context.store.job(ofRun: run.uid) != nil else {
@@ -72,9 +75,15 @@ private func evaluate(_ asked: EnsembleRequest, _ context: Context) throws -> In
       )
     }
   }
+}
+
+/// Evaluates models that are there and stores what was found.
+private func evaluate(_ asked: EnsembleRequest, _ context: Context, _ goOn: @escaping LongWork.GoOn) throws
+  -> Int64
+{
   let evaluator = EnsembleEvaluator(
     store: context.store, catalog: context.catalog, method: nil, splits: asked.split.map { [$0] } ?? [],
-    members: asked.members, goOn: {})
+    members: asked.members, goOn: goOn)
   let result: JSON
   do { result = try evaluator.result() } catch let fault as EnsembleFault {
     throw HTTPFailure.invalid(fault.field, fault.message)

@@ -9,13 +9,15 @@ func predictEndpoints(_ context: Context) -> [Endpoint] {
     Endpoint(
       method: .post, pattern: "/api/v1/runs/{run_id}/predict", permission: .read,
       summary: "The outputs of a run's model for inputs, or the text with which it continues a prompt.",
-      body: "PredictRequest", answer: .json("Prediction"), failures: [404, 409, 413], bodyLimit: 64 << 20
+      body: "PredictRequest", answer: .json("Prediction"), failures: [404, 409, 413, 503], bodyLimit: 64 << 20
     ) { request in
       let run = try run(request, context)
       let question = try PredictRequest(try body(of: request))
-      let predictor = try predictor(of: run, question.checkpoint, context)
-      do { return .json(try question.answer(predictor)) } catch let error as SpecError {
-        throw HTTPFailure.invalid(error.field, error.message)
+      return context.predictions.answer { goOn in
+        let predictor = try predictor(of: run, question.checkpoint, context)
+        do { return .json(try question.answer(predictor, goOn)) } catch let error as SpecError {
+          throw HTTPFailure.invalid(error.field, error.message)
+        }
       }
     }
   ]
@@ -40,7 +42,7 @@ private func predictor(of run: RunRecord, _ label: String, _ context: Context) t
 /// What is asked of a model.
 private struct PredictRequest {
   let checkpoint: String
-  let inputs: [[Float]]?
+  let inputs: [Input]?
   /// The inputs where they are texts.
   let texts: [String]?
   let prompt: String
@@ -48,80 +50,53 @@ private struct PredictRequest {
   let temperature: Double
   let seed: UInt64
 
-  private static let fields = ["checkpoint", "inputs", "prompt", "tokens", "temperature", "seed"]
   private static let inputLimit = 100_000
   private static let tokenLimit = 10_000
+  private static let promptLimit = 1 << 20
 
   init(_ json: JSON) throws {
-    guard let object = json.objectValue else { throw HTTPFailure.invalid(nil, "the body must be an object") }
-    for (name, _) in object.entries where !Self.fields.contains(name) {
-      throw HTTPFailure.invalid(
-        name, "\(name) is not a field here (known: \(Self.fields.joined(separator: ", ")))")
-    }
-    func fault(_ name: String, _ must: String) -> HTTPFailure {
-      let got = object[name].map { ", got \(String($0.text.prefix(60)))" } ?? ""
-      return HTTPFailure.invalid(name, "\(name) must be \(must)\(got)")
-    }
-    switch object["checkpoint"] {
-    case nil: checkpoint = "best or latest"
-    case .string(let label): checkpoint = label
-    case let value:
-      guard let step = value?.intValue, step >= 0 else { throw fault("checkpoint", "a step, latest or best") }
-      checkpoint = String(step)
-    }
-    if let list = object["inputs"] {
-      guard object["prompt"] == nil else { throw fault("prompt", "left out when inputs are given") }
-      guard let rows = list.arrayValue, (1...Self.inputLimit).contains(rows.count) else {
-        throw fault("inputs", "a list of 1 to \(Self.inputLimit) examples")
-      }
-      let words = rows.compactMap(\.stringValue)
-      texts = words.count == rows.count ? words : nil
-      inputs =
-        texts != nil
-        ? []
-        : try rows.enumerated().map { index, row in
-          var numbers: [Float] = []
-          guard row.arrayValue != nil, Self.collect(row, depth: 0, into: &numbers) else {
-            throw HTTPFailure.invalid(
-              "inputs.\(index)", "inputs.\(index) must be a list of finite numbers, or lists of them")
-          }
-          return numbers
-        }
-    } else {
-      (inputs, texts) = (nil, nil)
-    }
-    guard let prompt = (object["prompt"] ?? "").stringValue else { throw fault("prompt", "a string") }
-    guard prompt.utf8.count <= 1 << 20 else { throw fault("prompt", "at most 1 MiB") }
-    guard inputs != nil || object["prompt"] != nil else {
+    self = try fields(of: json, "a prediction") { try PredictRequest($0) }
+  }
+
+  private init(_ fields: FieldReader) throws {
+    checkpoint = try fields.checkpoint("checkpoint", default: "best or latest")
+    let list = fields.value("inputs")
+    let given = fields.value("prompt")
+    guard list != nil || given != nil else {
       throw HTTPFailure.invalid("inputs", "inputs, or for models of text prompt, is required")
     }
+    guard list == nil || given == nil else {
+      throw fields.error("prompt", must: "left out when inputs are given")
+    }
+    (inputs, texts) = try list.map { try Self.examples($0, fields) } ?? (nil, nil)
+    guard let prompt = (given ?? "").stringValue, prompt.utf8.count <= Self.promptLimit else {
+      throw fields.error("prompt", must: "a string of at most \(Self.promptLimit) bytes")
+    }
     self.prompt = prompt
-    guard let tokens = (object["tokens"] ?? 100).intValue, (1...Self.tokenLimit).contains(tokens) else {
-      throw fault("tokens", "an integer from 1 to \(Self.tokenLimit)")
-    }
-    self.tokens = tokens
-    guard let temperature = (object["temperature"] ?? 1).doubleValue, temperature.isFinite, temperature >= 0
-    else {
-      throw fault("temperature", ">= 0")
-    }
-    self.temperature = temperature
-    guard let seed = (object["seed"] ?? 0).intValue, (0...1 << 53).contains(seed) else {
-      throw fault("seed", "an integer from 0 to 9007199254740992")
-    }
-    self.seed = UInt64(seed)
+    tokens = try fields.integer("tokens", 1...Self.tokenLimit, default: 100)
+    temperature = try fields.number("temperature", .notNegative, default: 1)
+    seed = UInt64(try fields.integer("seed", 0...1 << 53, default: 0))
   }
 
-  /// All numbers of lists in lists; false where there is something else.
-  private static func collect(_ json: JSON, depth: Int, into numbers: inout [Float]) -> Bool {
-    if let items = json.arrayValue {
-      return depth < 4 && items.allSatisfy { collect($0, depth: depth + 1, into: &numbers) }
+  /// Examples of numbers, or of texts.
+  private static func examples(_ list: JSON, _ fields: FieldReader) throws -> ([Input]?, [String]?) {
+    guard let rows = list.arrayValue, (1...inputLimit).contains(rows.count) else {
+      throw fields.error("inputs", must: "a list of 1 to \(inputLimit) examples")
     }
-    guard let number = json.doubleValue, Float(number).isFinite else { return false }
-    numbers.append(Float(number))
-    return true
+    let words = rows.compactMap(\.stringValue)
+    guard words.count < rows.count else { return ([], words) }
+    let inputs = try rows.enumerated().map { index, row in
+      guard row.arrayValue != nil, let input = Input(row) else {
+        throw HTTPFailure.invalid(
+          "inputs.\(index)",
+          "inputs.\(index) must be a list of finite numbers, or lists of them of equal length")
+      }
+      return input
+    }
+    return (inputs, nil)
   }
 
-  func answer(_ predictor: Predictor) throws -> JSON {
+  func answer(_ predictor: Predictor, _ goOn: () throws -> Void) throws -> JSON {
     guard !predictor.fillsMasks else {
       throw SpecError(
         field: "prompt", message: "prompt: this model predicts hidden tokens; it is there to be fine-tuned")
@@ -132,7 +107,8 @@ private struct PredictRequest {
       }
       return [
         "text": .string(
-          try predictor.continueText(prompt, tokens: tokens, temperature: temperature, seed: seed))
+          try predictor.continueText(prompt, tokens: tokens, temperature: temperature, seed: seed, goOn: goOn)
+        )
       ]
     }
     guard let inputs else {
@@ -144,7 +120,15 @@ private struct PredictRequest {
         message: predictor.takesTexts
           ? "inputs.0 must be a string, as the model reads texts" : "inputs.0 must be a list of numbers")
     }
-    let outputs = try texts.map { try predictor.outputs(texts: $0) } ?? predictor.outputs(inputs)
+    for (index, input) in inputs.enumerated() where !input.fits(predictor.inputShape) {
+      throw SpecError(
+        field: "inputs.\(index)",
+        message:
+          "inputs.\(index) must be the numbers of an example, in one list or of shape \(predictor.inputShape), got shape \(input.shape)"
+      )
+    }
+    let outputs =
+      try texts.map { try predictor.outputs(texts: $0) } ?? predictor.outputs(inputs.map(\.numbers))
     var answer: JSONObject = ["outputs": .array(outputs.map(row))]
     if predictor.isClassifier {
       let probabilities = outputs.map(predictor.probabilities)
@@ -157,4 +141,41 @@ private struct PredictRequest {
 
   private func row(_ numbers: [Float]) -> JSON { .array(numbers.map { JSON(Double($0)) }) }
   private func row(_ numbers: [Double]) -> JSON { .array(numbers.map { JSON($0) }) }
+}
+
+/// An example as it was sent: numbers in lists in lists.
+private struct Input {
+  /// How long the lists are, the outermost first.
+  let shape: [Int]
+  private(set) var numbers: [Float] = []
+
+  private static let maxDepth = 4
+
+  /// Nil where a list holds something else than finite numbers, or lists of different lengths.
+  init?(_ json: JSON) {
+    var shape: [Int] = []
+    var inner = json
+    while let items = inner.arrayValue, shape.count < Self.maxDepth {
+      shape.append(items.count)
+      guard let first = items.first else { break }
+      inner = first
+    }
+    self.shape = shape
+    guard collect(json, depth: 0) else { return nil }
+  }
+
+  private mutating func collect(_ json: JSON, depth: Int) -> Bool {
+    if let items = json.arrayValue {
+      return depth < shape.count && items.count == shape[depth]
+        && items.allSatisfy { collect($0, depth: depth + 1) }
+    }
+    guard depth == shape.count, let number = json.doubleValue, Float(number).isFinite else { return false }
+    numbers.append(Float(number))
+    return true
+  }
+
+  /// Whether it is an example of that shape: as such, in one list, or a picture of one channel without the axis of it.
+  func fits(_ example: [Int]) -> Bool {
+    shape == example || shape == [example.reduce(1, *)] || [1] + shape == example
+  }
 }

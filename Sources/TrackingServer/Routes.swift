@@ -12,6 +12,10 @@ struct Context: Sendable {
   let weights: WeightsLibrary
   let catalog: DatasetCatalog
   let ensembles: EnsembleKeeper
+  /// Questions that take long, by kind, so that one kind does not wait for another.
+  let measurements = LongWork()
+  let predictions = LongWork(limit: 256)
+  let uploads = LongWork()
 
   init(store: Store, threads: Int) throws {
     self.store = store

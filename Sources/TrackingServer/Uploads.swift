@@ -6,7 +6,7 @@ import HTTP
 import Training
 
 /// Writes a request's files to temporary ones and removes what is left of them at the end.
-final class UploadedFiles {
+final class UploadedFiles: @unchecked Sendable {  // filled by the handler, then only read
   private(set) var paths: [String: String] = [:]
   private let library: DatasetLibrary
 

@@ -3,9 +3,11 @@
 import math
 import random
 import statistics
+import threading
 import time
 
 import pytest
+import requests
 
 from conftest import digits
 
@@ -347,6 +349,32 @@ def test_G14_small_and_large_batches_are_compared_as_found(server):
         assert refused.status_code == 400 and refused.json()["field"] == field, refused.text
     assert sharpness(server, run, checkpoint=7).status_code == 404
     assert sharpness(server, "0" * 32).status_code == 404
+
+
+def test_long_questions_leave_the_server_answering(server):
+    """More questions of sharpness than there are handlers: other requests do not wait for them, nor does the end."""
+    spec = {"dataset": {"name": "digits", "validation": 0},
+            "model": {"layers": [{"type": "linear", "out": 256}, {"type": "relu"}, {"type": "linear", "out": 10}]},
+            "optimizer": {"type": "adam"}, "train": {"steps": 2, "batch_size": 64}}
+    run = server.run_job(spec)["run_id"]
+    answers = []
+    def ask():
+        try:
+            answers.append(sharpness(server, run, steps=100, starts=20).status_code)
+        except requests.ConnectionError:
+            answers.append(0)
+    asking = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in asking:
+        thread.start()
+    time.sleep(0.5)
+    begin = time.monotonic()
+    for _ in range(20):
+        assert server.get("/healthz") == {"status": "ok"}
+    assert time.monotonic() - begin < 5 and not answers
+    assert server.stop() == 0
+    for thread in asking:
+        thread.join()
+    assert set(answers) <= {503, 0} and len(answers) == 6
 
 
 def test_P4_stages_through_the_api(server):

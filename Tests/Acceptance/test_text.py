@@ -2,6 +2,8 @@
 
 import gzip
 import math
+import os
+import threading
 
 import pytest
 import requests
@@ -92,3 +94,61 @@ def test_outputs_of_a_classifier_and_of_a_regression(server):
     run = server.run_job(spec)["run_id"]
     answer = predict(server, run, inputs=[[50, 1, 26, 100, 180, 110, 45, 4, 4.8, 90]]).json()
     assert list(answer) == ["outputs"] and len(answer["outputs"][0]) == 1
+
+
+def test_examples_of_a_picture_have_its_shape(server):
+    """In one list, or as the picture lies; anything else of as many numbers is not it."""
+    spec = {"dataset": {"name": "digits", "limit": 200}, "model": {"layers": [{"type": "linear", "out": 10}]},
+            "optimizer": {"type": "adam"}, "train": {"steps": 3}}
+    run = server.run_job(spec)["run_id"]
+    row = [i / 64 for i in range(64)]
+    picture = [row[i:i + 8] for i in range(0, 64, 8)]
+    answers = [predict(server, run, inputs=[example]).json() for example in (row, picture, [picture])]
+    assert answers[0]["outputs"] and answers[0] == answers[1] == answers[2]
+    wide = [row[i:i + 16] for i in range(0, 64, 16)]
+    ragged = [row[:7], row[7:16]] + picture[2:]
+    for example, says in [(wide, "got shape [4, 16]"), ([row], "got shape [1, 64]"), (row[:32], "got shape [32]"),
+                          (ragged, "equal length"), ([[]], "got shape [1, 0]"), ([], "got shape [0]"),
+                          ([[[[[1]]]]], "equal length"), (["x"] * 64, "finite numbers"), (7, "finite numbers")]:
+        refused = predict(server, run, inputs=[row, example])
+        assert refused.status_code == 400 and refused.json()["field"] == "inputs.1", refused.text
+        assert says in refused.json()["message"], refused.text
+    for question, field in [({"inputs": [row], "checkpoint": "first"}, "checkpoint"),
+                            ({"inputs": [row], "checkpoint": -1}, "checkpoint"), ({"inputs": [row], "prompt": "a"}, "prompt"),
+                            ({"inputs": []}, "inputs"), ({"inputs": [row], "temperature": "warm"}, "temperature")]:
+        refused = predict(server, run, **question)
+        assert refused.status_code == 400 and refused.json()["field"] == field, refused.text
+    body = requests.post(f"{server.url}/api/v1/runs/{run}/predict", json=[1], timeout=30)
+    assert body.status_code == 400 and "the body must be an object" in body.json()["message"]
+
+
+def test_a_large_text_passes_through_a_small_memory(server):
+    """100 MB of text, brought, read as tokens and trained on: the server's own memory does not grow with it."""
+    block = (VERSE * 25).encode()
+    peak, done = [0], threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            for line in open(f"/proc/{server.process.pid}/status"):
+                if line.startswith("RssAnon"):
+                    peak[0] = max(peak[0], int(line.split()[1]))
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        count = (100 << 20) // len(block)
+        answer = requests.put(f"{server.url}/api/v1/datasets/verse?format=text", data=(block for _ in range(count)), timeout=300)
+        assert answer.status_code == 201 and answer.json()["examples"] == count * len(block), answer.text
+        balance = server.get("/api/v1/datasets/verse")["quality"]["class_balance"]
+        assert sum(row["examples"] for row in balance) == count * len(block)
+        far = server.get(f"/api/v1/datasets/verse/examples?from={count * len(block) // 200 - 1}&limit=1")["examples"]
+        assert len(far[0]["text"]) == 200 and far[0]["text"] in VERSE * 2
+        for tokenizer in ("char", "word"):
+            spec = job(train={"steps": 10, "batch_size": 8}, checkpoint={"every_steps": 0})
+            spec["dataset"] = {"name": "verse", "context": 128, "validation": 1e-5, "tokenizer": tokenizer}
+            ended = server.wait(requests.post(f"{server.url}/api/v1/jobs", json=spec, timeout=120).json()["id"], timeout=120)
+            assert ended["state"] == "finished", ended
+    finally:
+        done.set()
+        watcher.join()
+    assert peak[0] < 120 << 10, f"{peak[0]} kB"
+    assert os.listdir(os.path.join(server.folder, "artifacts", "datasets")) == ["verse.dataset"]

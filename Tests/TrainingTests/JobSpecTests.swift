@@ -107,7 +107,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob("model.init_from", ["checkpoint": "best"], "model.init_from.run_id", says: "is required"),
     WrongJob(
       "model.init_from", ["run_id": "a", "checkpoint": "newest"], "model.init_from.checkpoint",
-      says: "\"latest\", \"best\" or a step"),
+      says: "a step, latest or best"),
     WrongJob(
       "model.init_from", ["run_id": "a", "skip": "9.*"], "model.init_from.skip", says: "a list of names"),
     WrongJob("loss.l2", -0.5, says: ">= 0, got -0.5"),

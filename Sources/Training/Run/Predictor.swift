@@ -17,6 +17,9 @@ public final class Predictor {
     try network.restore(file)
   }
 
+  /// Shape of one input: `[features]`, or `[channels, height, width]`.
+  public var inputShape: [Int] { plan.dataset.inputShape }
+
   /// Whether it continues texts; otherwise it takes inputs.
   public var isText: Bool { plan.dataset.predictsTokens }
 
@@ -62,15 +65,18 @@ public final class Predictor {
   }
 
   /// Continues a text by `tokens` tokens, each drawn from softmax(logits / temperature), or with temperature 0 the
-  /// likeliest; the same seed gives the same text. Throws for a prompt that the vocabulary does not have.
-  public func continueText(_ prompt: String, tokens: Int, temperature: Double, seed: UInt64) throws -> String
-  {
+  /// likeliest; the same seed gives the same text. Throws for a prompt that the vocabulary does not have. `goOn` is asked
+  /// before each token, and throws to end the text.
+  public func continueText(
+    _ prompt: String, tokens: Int, temperature: Double, seed: UInt64, goOn: () throws -> Void = {}
+  ) throws -> String {
     guard let tokenizer = plan.dataset.tokenizer else { throw SpecError("prompt", "is for models of text") }
     let context = plan.dataset.pool.width
     var text = try Self.encode(prompt, tokenizer)
     let first = text.count
     let random = RandomStream(seed: seed, .sampling)
     for step in 0..<tokens {
+      try goOn()
       let seen = text.suffix(context)
       let logits = try network.nextLogits(seen.isEmpty ? [0] : Array(seen))
       text.append(Int32(Self.draw(logits, temperature, random.uniform(step, 0))))

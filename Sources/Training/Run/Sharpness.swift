@@ -18,11 +18,12 @@ public struct Sharpness: Sendable, Equatable {
   /// Looks for the largest loss where each parameter x moves by at most epsilon (|x| + 1), by ascents with the signs of the
   /// gradient from the model itself and from random places of the box, each of `steps` steps, of which the first go
   /// across the whole box and later ones less far. The loss is that of the training part, or of its first `limit`
-  /// examples, by default eight batches of an evaluation (2048 examples, fewer of running text), without penalties, dropout, augmentation or noise; batch norm takes the statistics of batches, as in
-  /// training. The same question has the same answer, bit for bit.
+  /// examples, by default eight batches of an evaluation (2048 examples, fewer of running text), without penalties,
+  /// dropout, augmentation or noise; batch norm takes the statistics of batches, as in training. The same question has the
+  /// same answer, bit for bit. `goOn` is asked before each step, and throws to end the search.
   public static func measure(
     spec: JobSpec, catalog: DatasetCatalog, checkpoint: [UInt8], epsilon: Double, steps: Int, starts: Int,
-    limit: Int? = nil, seed: UInt64, threads: Int = 1
+    limit: Int? = nil, seed: UInt64, threads: Int = 1, goOn: () throws -> Void = {}
   ) throws -> Sharpness {
     let quiet = try JobSpec.decode(withoutNoise(spec.encode()), catalog: catalog)
     let plan = try JobPlan.make(quiet, catalog: catalog, isResuming: true)
@@ -45,6 +46,7 @@ public struct Sharpness: Sendable, Equatable {
         }
       }
       for step in 0..<steps {
+        try goOn()
         let (height, gradient) = landscape.lossAndGradient(at: moved)
         maximum = max(maximum, height)
         // From one side of the box to the other, then half as far with each third of the steps.

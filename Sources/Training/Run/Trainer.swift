@@ -342,7 +342,9 @@ private final class TrainingRun {
     }
     return TrainingError(
       step: step,
-      description: "training diverged at step \(step): the loss is \(loss); first not finite: \(what)")
+      description:
+        "training diverged at step \(step): the loss is \(loss.isNaN ? "NaN" : "\(loss)"); first not finite: \(what)"
+    )
   }
 }
 

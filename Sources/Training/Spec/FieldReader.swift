@@ -4,14 +4,16 @@
 import JSON
 
 /// A bound on a number, and how to say it.
-struct Limits: Sendable {
+public struct Limits: Sendable {
   let text: String
   /// The same in the words of JSON schema.
   var bounds: JSONObject = [:]
   let holds: @Sendable (Double) -> Bool
 
-  static let positive = Limits(text: "> 0", bounds: ["exclusiveMinimum": 0]) { $0 > 0 }
-  static let notNegative = Limits(text: ">= 0", bounds: ["minimum": 0]) { $0 >= 0 }
+  /// Above 0.
+  public static let positive = Limits(text: "> 0", bounds: ["exclusiveMinimum": 0]) { $0 > 0 }
+  /// 0 or more.
+  public static let notNegative = Limits(text: ">= 0", bounds: ["minimum": 0]) { $0 >= 0 }
   static let any = Limits(text: "a finite number") { _ in true }
   /// 0 included, 1 not.
   static let fraction = Limits(
@@ -20,7 +22,7 @@ struct Limits: Sendable {
   /// Both ends included.
   static let share = Limits(text: "from 0 to 1", bounds: ["minimum": 0, "maximum": 1]) { $0 >= 0 && $0 <= 1 }
   /// 1 included, 0 not.
-  static let positiveShare = Limits(
+  public static let positiveShare = Limits(
     text: "from 0 to 1, 0 excluded", bounds: ["exclusiveMinimum": 0, "maximum": 1]
   ) { $0 > 0 && $0 <= 1 }
 
@@ -34,17 +36,19 @@ struct Limits: Sendable {
 }
 
 /// Reads the fields of one JSON object; every error names the field by its whole path.
-final class FieldReader {
-  /// Where this object is in the job; empty at the top.
+public final class FieldReader {
+  /// Where this object is in the whole; empty at the top.
   let path: String
   private var object: JSONObject
   private var asked: [String] = []
   /// Not nil when nothing is read and only noted what would be.
   private let notes: SpecNotes?
 
-  init(_ json: JSON, at path: String) throws(SpecError) {
+  /// A reader of the object that is at `path` of a whole, which errors call `name`. Throws when it is none.
+  public init(_ json: JSON, at path: String = "", whole name: String = "the job") throws(SpecError) {
     guard let object = json.objectValue else {
-      throw SpecError(path, "must be an object, got \(Self.show(json))")
+      let what = path.isEmpty ? name : path
+      throw SpecError(field: path, message: "\(what) must be an object, got \(Self.show(json))")
     }
     self.object = object
     self.path = path
@@ -66,7 +70,7 @@ final class FieldReader {
   }
 
   /// The full path of a field.
-  func path(of name: String) -> String {
+  public func path(of name: String) -> String {
     path.isEmpty ? name : "\(path).\(name)"
   }
 
@@ -80,13 +84,13 @@ final class FieldReader {
   }
 
   /// The error of a field that holds something wrong.
-  func error(_ name: String, must: String) -> SpecError {
+  public func error(_ name: String, must: String) -> SpecError {
     let got = object[name].map { ", got \(Self.show($0))" } ?? ""
     return SpecError(path(of: name), "must be \(must)\(got)")
   }
 
   /// The value of a field, nil where there is none; null counts as none.
-  func value(_ name: String) -> JSON? {
+  public func value(_ name: String) -> JSON? {
     if !asked.contains(name) { asked.append(name) }
     guard let value = object[name], value != .null else { return nil }
     return value
@@ -101,7 +105,7 @@ final class FieldReader {
   var isNoting: Bool { notes != nil }
 
   /// Refuses fields that have not been asked for; `owner` is what has the fields.
-  func finish(_ owner: String) throws(SpecError) {
+  public func finish(_ owner: String) throws(SpecError) {
     for (name, _) in object.entries where !asked.contains(name) {
       throw SpecError(
         path(of: name),
@@ -118,7 +122,8 @@ final class FieldReader {
   // MARK: Values
 
   /// A whole number of the range; required when there is no default.
-  func integer(_ name: String, _ range: ClosedRange<Int>, default fallback: Int? = nil) throws(SpecError)
+  public func integer(_ name: String, _ range: ClosedRange<Int>, default fallback: Int? = nil)
+    throws(SpecError)
     -> Int
   {
     notes?.note(name, integers(range), default: fallback.map { JSON($0) })
@@ -127,7 +132,7 @@ final class FieldReader {
   }
 
   /// A whole number of the range, or none.
-  func integerOrNone(_ name: String, _ range: ClosedRange<Int>) throws(SpecError) -> Int? {
+  public func integerOrNone(_ name: String, _ range: ClosedRange<Int>) throws(SpecError) -> Int? {
     nullable.insert(name)
     notes?.note(name, integers(range), default: .null)
     return try readInteger(name, range)
@@ -150,7 +155,9 @@ final class FieldReader {
   }
 
   /// A finite number within the limits; required when there is no default.
-  func number(_ name: String, _ limits: Limits, default fallback: Double? = nil) throws(SpecError) -> Double {
+  public func number(_ name: String, _ limits: Limits, default fallback: Double? = nil) throws(SpecError)
+    -> Double
+  {
     notes?.note(name, limits.schema, default: fallback.map { .number($0) })
     let standIn = notes.map { _ in limits.holds(0.5) ? 0.5 : 1 }
     return try required(name, optional: try readNumber(name, limits), fallback ?? standIn)
@@ -172,7 +179,9 @@ final class FieldReader {
   }
 
   /// A text of at least one and at most `limit` characters without control characters.
-  func string(_ name: String, limit: Int = 250, default fallback: String? = nil) throws(SpecError) -> String {
+  public func string(_ name: String, limit: Int = 250, default fallback: String? = nil) throws(SpecError)
+    -> String
+  {
     notes?.note(name, ["type": "string", "maxLength": JSON(limit)], default: fallback.map(JSON.string))
     // The stand-in is the name of a data set that is always there.
     let fallback = fallback ?? notes.map { _ in "digits" }
@@ -184,7 +193,8 @@ final class FieldReader {
   }
 
   /// One of the given words.
-  func choice(_ name: String, _ words: [String], default fallback: String? = nil) throws(SpecError) -> String
+  public func choice(_ name: String, _ words: [String], default fallback: String? = nil) throws(SpecError)
+    -> String
   {
     notes?.note(
       name, ["type": "string", "enum": .array(words.map(JSON.string))], default: fallback.map(JSON.string))
@@ -259,7 +269,7 @@ final class FieldReader {
   }
 
   /// The object of a field, or none.
-  func objectOrNone(_ name: String) throws(SpecError) -> FieldReader? {
+  public func objectOrNone(_ name: String) throws(SpecError) -> FieldReader? {
     nullable.insert(name)
     if let notes { return FieldReader(notes: notes.below(name)) }
     guard let value = value(name) else { return nil }
@@ -267,7 +277,7 @@ final class FieldReader {
   }
 
   /// The objects of a list.
-  func list(_ name: String, count: ClosedRange<Int>) throws(SpecError) -> [FieldReader] {
+  public func list(_ name: String, count: ClosedRange<Int>) throws(SpecError) -> [FieldReader] {
     let schema: JSON = [
       "type": "array", "items": ["type": "object"], "minItems": JSON(count.lowerBound),
       "maxItems": JSON(count.upperBound),

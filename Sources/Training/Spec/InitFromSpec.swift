@@ -22,7 +22,7 @@ public struct InitFromSpec: Sendable, Equatable {
     fields.describe("weights", ["type": "string", "maxLength": 100], default: .null)
     if fields.isNoting {
       fields.describe("run_id", ["type": "string", "maxLength": 64], default: .null)
-      origin = .checkpoint(run: "", try Self.checkpoint(fields))
+      origin = .checkpoint(run: "", try fields.checkpoint("checkpoint", default: "best"))
     } else if fields.value("weights") != nil {
       guard fields.value("run_id") == nil, fields.value("checkpoint") == nil else {
         throw fields.error("weights", must: "absent where run_id or checkpoint is given")
@@ -30,22 +30,11 @@ public struct InitFromSpec: Sendable, Equatable {
       origin = .weights(try fields.string("weights", limit: 100))
     } else {
       let run = try fields.string("run_id", limit: 64)
-      origin = .checkpoint(run: run, try Self.checkpoint(fields))
+      origin = .checkpoint(run: run, try fields.checkpoint("checkpoint", default: "best"))
     }
     strict = try fields.bool("strict", default: true)
     skip = try fields.patterns("skip")
     try fields.finish("init_from")
-  }
-
-  private static func checkpoint(_ fields: FieldReader) throws(SpecError) -> String {
-    if case .integer(let step)? = fields.value("checkpoint"), step >= 0 {
-      return "\(step)"
-    }
-    let checkpoint = try fields.string("checkpoint", limit: 20, default: "best")
-    guard ["latest", "best"].contains(checkpoint) || (Int(checkpoint) ?? -1) >= 0 else {
-      throw fields.error("checkpoint", must: "\"latest\", \"best\" or a step")
-    }
-    return checkpoint
   }
 
   var encoded: JSON {
@@ -104,5 +93,18 @@ public struct InitFromSpec: Sendable, Equatable {
       throw SpecError("model.init_from", "does not fit: \(misfits.joined(separator: "; "))")
     }
     return chosen
+  }
+}
+
+extension FieldReader {
+  /// Which checkpoint of a run: `latest`, `best` or a step, as text.
+  public func checkpoint(_ name: String, default fallback: String) throws(SpecError) -> String {
+    describe(name, ["type": ["string", "integer"]], default: .string(fallback))
+    guard let value = value(name) else { return fallback }
+    let text = value.stringValue ?? value.intValue.map(String.init) ?? ""
+    guard ["latest", "best"].contains(text) || (Int(text) ?? -1) >= 0 else {
+      throw error(name, must: "a step, latest or best")
+    }
+    return text
   }
 }
