@@ -1,9 +1,13 @@
 """Rows of the list of methods against PyTorch itself, and the whole way of a masked language model."""
 
 import csv
+import gzip
 import io
+import os
 import pathlib
+import statistics
 
+import numpy as np
 import pytest
 import requests
 import safetensors.torch
@@ -147,6 +151,74 @@ def test_W10_the_table_of_results(server):
     name = answer.headers["Content-Disposition"]
     for part in ("digits.", "layers-4", "epochs-2", "act-relu", "val_loss-", "val_accuracy-"):
         assert part in name, name
+
+
+def fashion(part, classes, each):
+    """Pictures of some of Fashion-MNIST's classes, as NumPy files with labels from 0."""
+    folder = pathlib.Path(os.environ.get("CAIRN_FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
+
+    def read(name, header):
+        path = next(folder.glob(f"{part}-{name}*"))
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        return np.frombuffer(data, "u1", offset=header)
+
+    labels = read("labels", 8)
+    pictures = read("images", 16).reshape(-1, 28, 28)
+    rows = np.concatenate([np.flatnonzero(labels == label)[:each] for label in classes])
+    rows = np.random.default_rng(0).permutation(rows)
+    files = {"images": io.BytesIO(), "labels": io.BytesIO()}
+    np.save(files["images"], pictures[rows])
+    np.save(files["labels"], np.array([classes.index(label) for label in labels[rows]]))
+    return {name: file.getvalue() for name, file in files.items()}
+
+
+def small_cnn(classes, frozen=False):
+    freeze = {"freeze": True} if frozen else {}
+    return [
+        {"type": "conv2d", "channels": 16, "kernel": 3, "padding": 1, **freeze}, {"type": "relu"},
+        {"type": "max_pool2d", "kernel": 2},
+        {"type": "conv2d", "channels": 32, "kernel": 3, "padding": 1, **freeze}, {"type": "relu"},
+        {"type": "max_pool2d", "kernel": 2}, {"type": "flatten"},
+        {"type": "linear", "out": 64}, {"type": "relu"}, {"type": "linear", "out": classes},
+    ]
+
+
+def test_T3_head_first_and_then_all_beats_from_scratch(server):
+    """Shoes from ten examples of each kind, by a network that has learned to see on everything else: the new head alone,
+    then all of it at a tenth of the rate. From scratch has the same steps and the best of three rates."""
+    source, target = [0, 1, 2, 3, 4, 6, 8], [5, 7, 9]
+    for name, part, classes, each in [("others", "train", source, 2000), ("shoes", "t10k", target, 1000)]:
+        answer = requests.put(
+            f"{server.url}/api/v1/datasets/{name}?format=npy", files=fashion(part, classes, each), timeout=60)
+        assert answer.status_code == 201, answer.text
+    body = server.run_job(digits(
+        dataset={"name": "others", "validation": 0}, model={"layers": small_cnn(len(source))}, seed=1,
+        augment=[{"type": "random_shift", "pixels": 2}], optimizer={"type": "adam", "lr": 0.001},
+        schedule={"type": "cosine"}, train={"steps": 1000, "batch_size": 64, "log_every": 100},
+        checkpoint={"every_steps": 0}), timeout=300)["run_id"]
+
+    def job(seed, steps, rate, begin=None, **model):
+        return server.run_job(digits(
+            dataset={"name": "shoes", "validation": 0.99}, seed=seed, optimizer={"type": "adam", "lr": rate},
+            model={"layers": small_cnn(len(target), **model), "init_from": begin}, checkpoint={"every_steps": 0},
+            train={"steps": steps, "batch_size": 16, "log_every": 10, "evaluate_every": {"steps": steps}}),
+            timeout=120)["run_id"]
+
+    def accuracy(run):
+        return server.curve(run, "val/accuracy")["values"][-1]
+
+    seeds = [1, 2, 3]
+    scratch = {rate: [accuracy(job(seed, 120, rate)) for seed in seeds] for rate in (0.0003, 0.001, 0.003)}
+    tuned, heads = [], []
+    for seed in seeds:
+        skip = {"run_id": body, "checkpoint": "latest", "skip": ["7.*", "9.*"]}
+        heads.append(job(seed, 60, 0.003, skip, frozen=True))
+        tuned.append(job(seed, 60, 0.0003, {"run_id": heads[-1], "checkpoint": "latest"}))
+    after, best = statistics.fmean(map(accuracy, tuned)), max(map(statistics.fmean, scratch.values()))
+    print(f"T3: head first {statistics.fmean(map(accuracy, heads)):.3f}, then all {after:.3f}; from scratch {best:.3f}")
+    assert after > best + 0.015
+    before, head, all = (model(server, run) for run in (body, heads[0], tuned[0]))
+    assert torch.equal(before["0.weight"], head["0.weight"]) and not torch.equal(head["0.weight"], all["0.weight"])
 
 
 def upload_messages(server):

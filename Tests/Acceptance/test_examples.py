@@ -98,6 +98,17 @@ def test_regression_from_a_csv(server):
     assert error < 0.65 * variance
 
 
+def test_spam_from_scratch(server):
+    """One job on the messages alone: what the fine-tuned model is compared with."""
+    put(server, "sms", (DATA / "sms_spam.csv.gz").read_bytes(), format="text", label="label")
+    run = server.run_job(example("sms-scratch"), timeout=600)["run_id"]
+    print(f"sms-scratch: {last(server, run, 'test/accuracy')}")
+    assert last(server, run, "test/accuracy") > 0.97
+    question = {"inputs": ["Ok lar, see you at home later then", "FREE prize! Text WIN to 80086 now to claim your cash"]}
+    answer = requests.post(f"{server.url}/api/v1/runs/{run}/predict", json=question, timeout=60).json()
+    assert answer["classes"] == [0, 1]
+
+
 def test_T4_masked_words_then_spam(server):
     """Words from the messages alone, then the recipe on their labels: above 0.97 on a fifth that neither has seen; and
     from 200 labelled messages better than the same network from scratch."""
