@@ -296,7 +296,7 @@ export class Board {
 		if (!signal.aborted) chart.draw();
 	}
 
-	/** What makes a step of a run into what the axis measures; null where that is not known. */
+	/** Makes a step of a run into what the axis measures; null: not known. */
 	warpOf({ id, params }) {
 		if (state.view.axis === "examples" && !this.along.has(id)) {
 			const batch = Number(params["train.batch_size"]) * (Number(params["train.accumulate"]) || 1);
@@ -315,7 +315,7 @@ export class Board {
 		for (const curve of curves) {
 			const series = new Series(curve);
 			const knots = () => series.cached("knots", () => key === "epoch" ? rises(series) : series);
-			this.along.set(curve.run_id, { warp: (step) => between(knots(), step),
+			this.along.set(curve.run_id, { warp: (step) => key === "epoch" || step <= series.last ? between(knots(), step) : NaN,
 				follow: (point) => point.key === key && series.append(point) });
 		}
 		if (curves.length) this.each((card) => this.update(card));
@@ -326,7 +326,7 @@ export class Board {
 		tell("pointed-at-run", at?.id ?? this.chosen ?? null);
 	}
 
-	/** Goes to a range (null: all of it) and remembers the one before; what is `gradual` is one step. */
+	/** Goes to a range and remembers the one before; what is `gradual` is one step. */
 	zoomed(chart, { x, y }, gradual = false) {
 		const now = performance.now();
 		const { view } = state;

@@ -318,6 +318,13 @@ def test_the_axes_measure_what_they_say(server, open_page):
     assert choice(page, "axis") in (None, "step")
 
 
+def test_a_metric_that_ends_early_is_an_axis_as_far_as_it_goes(server, open_page):
+    record(server, "short", {"loss": fall(200), "half": [0.5 * i for i in range(100)]})
+    page = open_page("#/runs?smooth=0&axis=metric:half")
+    ready(page)
+    until(lambda: seen(page) == pytest.approx([0, 49.5]), card(page, "loss").get_attribute("data-x"))
+
+
 @pytest.mark.parametrize("axis", ["step", "relative", "process"])
 def test_a_part_of_a_long_curve_keeps_its_times(server, open_page, axis):
     record(server, "long", {"loss": fall(6000, 0.001)})
