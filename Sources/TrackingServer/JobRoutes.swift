@@ -32,7 +32,7 @@ func jobEndpoints(_ context: Context) -> [Endpoint] {
           name: "caret", schema: ["type": "integer", "minimum": 0],
           meaning: "An offset in the text, in UTF-16 units, for which to propose what may stand there.")
       ],
-      body: "JobSpec", answer: .json("JobCheck"), failures: [413], bodyLimit: 16 << 20
+      body: "JobSpec", answer: .json("JobCheck"), failures: [413], bodyLimit: 1 << 20
     ) { request in
       let bytes = try request.body.readAll()
       let caret = try QueryReader(query: request.query).optionalInteger("caret").map { Int(clamping: $0) }

@@ -61,7 +61,8 @@ struct JobText {
     /// Once the caret is found: how many of the levels around it are still open.
     var around: Int?
     var offset = 0
-    while true {
+    // Deeper texts are refused; paths as long as they are deep would take more room than any job.
+    while open.count <= JSONReader.depthLimit {
       while offset < units.count, isSpace(units[offset]) { offset += 1 }
       let word = offset..<end(ofWordAt: offset)
       let isMark = word.count == 1 && marks.contains(units[offset])
