@@ -169,8 +169,7 @@ struct EnsembleEvaluator {
       throw EnsembleFault(message: "run \(member.runUID) is not there any more")
     }
     let checkpoint = try checkpoint(of: member)
-    let bytes = try store.readCheckpoint(
-      run: member.runUID, step: checkpoint.step, offset: 0, count: checkpoint.bytes)
+    let bytes = checkpointBytes(store, member.runUID, checkpoint)
     let spec = try JobSpec.decode(try JSON.parse(job.spec), catalog: catalog)
     return try Predictor(spec: spec, catalog: catalog, checkpoint: bytes)
   }

@@ -29,8 +29,7 @@ private func predictor(of run: RunRecord, _ label: String, _ context: Context) t
     throw HTTPFailure.notFound("run \(run.uid) was not trained here, so there is no model of it")
   }
   let checkpoint = try checkpoint(label, run, context)
-  let bytes = try context.store.readCheckpoint(
-    run: run.uid, step: checkpoint.step, offset: 0, count: checkpoint.bytes)
+  let bytes = checkpointBytes(context.store, run.uid, checkpoint)
   do {
     let spec = try JobSpec.decode(try JSON.parse(job.spec), catalog: context.catalog)
     return try Predictor(spec: spec, catalog: context.catalog, checkpoint: bytes)

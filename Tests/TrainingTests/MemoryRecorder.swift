@@ -21,6 +21,12 @@ extension Trainer {
   }
 }
 
+extension Predictor {
+  convenience init(checkpoint: [UInt8], catalog: DatasetCatalog) throws {
+    try self.init(checkpoint: ByteSource(checkpoint), catalog: catalog)
+  }
+}
+
 extension Network {
   /// All tensors of a checkpoint in memory.
   func allTensors() throws -> [NamedTensor] {

@@ -20,9 +20,6 @@ public struct ByteSource: Sendable {
     self.init(count: bytes.count) { Array(bytes[$0]) }
   }
 
-  /// All bytes.
-  func all() throws(SafetensorsError) -> [UInt8] { try bytes(0..<count) }
-
   /// The bytes of a range within 0..<`count`; throws what reading throws, or when there are fewer.
   func bytes(_ range: Range<Int>) throws(SafetensorsError) -> [UInt8] {
     let bytes: [UInt8]

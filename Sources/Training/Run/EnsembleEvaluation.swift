@@ -192,8 +192,9 @@ extension Predictor {
   }
 
   /// The model of a checkpoint alone, which knows its job. Throws when the job's data cannot be read.
-  public convenience init(checkpoint: [UInt8], catalog: DatasetCatalog, threads: Int = 1) throws {
-    let spec = try JobSpec.decode(try JSON.parse(try Checkpoint(checkpoint).spec), catalog: catalog)
+  public convenience init(checkpoint: ByteSource, catalog: DatasetCatalog, threads: Int = 1) throws {
+    let text = try Checkpoint(withoutTensorsOf: try Safetensors(checkpoint)).spec
+    let spec = try JobSpec.decode(try JSON.parse(text), catalog: catalog)
     try self.init(spec: spec, catalog: catalog, checkpoint: checkpoint, threads: threads)
   }
 

@@ -27,8 +27,9 @@ extension Network {
   /// Floats of a tensor that are read or written together: a MiB.
   private static let pieceFloats = 1 << 18
 
-  /// Takes over what `tensors` gave; throws when names or shapes differ.
-  func restore(_ file: Safetensors) throws {
+  /// Takes over what `tensors` gave, or of it only what the model needs that is put to use; throws when names or shapes
+  /// differ.
+  func restore(_ file: Safetensors, forUse: Bool = false) throws {
     let entries = Dictionary(file.entries.map { ($0.name, $0) }) { first, _ in first }
     func found(_ prefix: String, _ entry: ParameterLayout.Entry) throws -> Safetensors.Entry {
       let name = "\(prefix).\(entry.name)"
@@ -49,11 +50,12 @@ extension Network {
         try layout.write(try file.values(stored, elements), to: index, lines: lines, in: arena)
       }
     }
-    for (prefix, arena) in arenas {
+    func isWanted(_ prefix: String) -> Bool { !forUse || prefix == "model" || prefix == "average" }
+    for (prefix, arena) in arenas where isWanted(prefix) {
       for index in layout.entries.indices { try read(prefix, index, layout, into: arena) }
     }
     let kept = plan.programs.buffers
-    for (prefix, arena) in bufferArenas {
+    for (prefix, arena) in bufferArenas where isWanted(prefix) {
       for index in kept.entries.indices { try read(prefix, index, kept, into: arena) }
     }
   }

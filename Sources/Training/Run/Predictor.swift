@@ -9,12 +9,12 @@ public final class Predictor {
   let network: Network
 
   /// Reads a checkpoint of the job. Throws when the job's data cannot be read or the checkpoint is not the job's.
-  public init(spec: JobSpec, catalog: DatasetCatalog, checkpoint: [UInt8], threads: Int = 1) throws {
+  public init(spec: JobSpec, catalog: DatasetCatalog, checkpoint: ByteSource, threads: Int = 1) throws {
     plan = try JobPlan.make(spec, catalog: catalog, isResuming: true)
     network = try Network(plan, threads: threads, try KernelTable.select())
     let file = try Safetensors(checkpoint)
     _ = try Checkpoint(withoutTensorsOf: file)
-    try network.restore(file)
+    try network.restore(file, forUse: true)
   }
 
   /// Shape of one input: `[features]`, or `[channels, height, width]`.

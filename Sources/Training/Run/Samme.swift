@@ -80,16 +80,16 @@ public struct Samme: Sendable, Equatable {
 /// `dataset.boost_after` at work: the runs that came before, and what they got wrong.
 struct Boosting: Sendable {
   /// The checkpoints of the members so far.
-  private let checkpoints: [[UInt8]]
+  private let checkpoints: [ByteSource]
   private let catalog: DatasetCatalog
 
   /// Reads the runs' newest checkpoints; throws with the path of a run that cannot be used. Nil when there are none.
   init?(_ spec: JobSpec, _ catalog: DatasetCatalog, _ source: JobPlan.CheckpointSource) throws(SpecError) {
     guard !spec.dataset.boostAfter.isEmpty else { return nil }
     self.catalog = catalog
-    var checkpoints: [[UInt8]] = []
+    var checkpoints: [ByteSource] = []
     for (index, run) in spec.dataset.boostAfter.enumerated() {
-      do { checkpoints.append(try source(.checkpoint(run: run, "latest")).all()) } catch {
+      do { checkpoints.append(try source(.checkpoint(run: run, "latest"))) } catch {
         throw SpecError("dataset.boost_after.\(index)", "cannot be read: \(error)")
       }
     }
