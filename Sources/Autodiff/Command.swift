@@ -97,6 +97,12 @@ extension Command {
     case .gatherRows:
       context.pointee.kernels.gatherRows(
         count, sizes[0], p0, integers(p1) + start, p2 + start * sizes[1], sizes[1])
+    case .gatherBytes:
+      context.pointee.kernels.gatherBytes(
+        count, sizes[0], UnsafeRawPointer(p0).assumingMemoryBound(to: UInt8.self), integers(p1) + start,
+        p2 + start * sizes[1], sizes[1])
+    case .standardizeRows:
+      context.pointee.kernels.standardizeRows(count, sizes[0], p1, p2, p0 + start * sizes[1], sizes[1])
     case .robustError, .binaryCrossEntropy, .labelWeights, .weightedCrossEntropy:
       runLoss(command, context, start, count)
     case .repack, .activation, .geluWithSlope, .activationGradient, .clearPadding, .normalizeRows,

@@ -67,15 +67,26 @@ public struct FlatPasses {
   }
 
   private func run(
-    _ opcode: Opcode, _ count: Int, _ unit: Int, _ nanosecondsPerVector: Int,
-    _ operands: (
-      UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?,
-      UnsafeMutablePointer<Float>?
-    ), sizes: SIMD8<Int> = .zero, numbers: SIMD8<Float> = .zero
+    _ opcode: Opcode, _ count: Int, _ unit: Int, _ nanosecondsPerVector: Int, _ operands: Operands,
+    numbers: SIMD8<Float> = .zero
   ) {
-    var command = Command(
-      opcode, operands.0, operands.1, operands.2, operands.3,
-      split: Split(count, unit: unit, nanoseconds: count / 16 * nanosecondsPerVector))
+    run(
+      opcode, Split(count, unit: unit, nanoseconds: count / 16 * nanosecondsPerVector), operands,
+      numbers: numbers)
+  }
+
+  /// The first operands of a command.
+  typealias Operands = (
+    UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?,
+    UnsafeMutablePointer<Float>?
+  )
+
+  /// Carries out one command.
+  func run(
+    _ opcode: Opcode, _ split: Split, _ operands: Operands, sizes: SIMD8<Int> = .zero,
+    numbers: SIMD8<Float> = .zero
+  ) {
+    var command = Command(opcode, operands.0, operands.1, operands.2, operands.3, split: split)
     command.sizes = sizes
     command.numbers = numbers
     withUnsafePointer(to: command) { pool.run($0, context) }

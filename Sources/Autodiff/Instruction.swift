@@ -10,7 +10,7 @@ enum Opcode: UInt8, Sendable {
   case batchGradientSums, batchGradientCombine, batchGradient
   case batchPool, batchPoolGradientSums, batchPoolGradient
   case crossEntropy, squaredError, addRows
-  case gatherRows, gatherLabels
+  case gatherRows, gatherBytes, gatherLabels, standardizeRows
   case robustError, binaryCrossEntropy, labelWeights, weightedCrossEntropy
   case repack, activation, geluWithSlope, activationGradient, clearPadding
   case normalizeRows, normalizeRowsGradient, normalizeRowsParameterGradients

@@ -10,30 +10,26 @@ public final class ThreadPool {
   /// How many share a command, the caller included.
   public let threads: Int
   private let shared: SharedCommand
-  private var helpers: [pthread_t] = []
+  private let helpers: [HelperThread]
 
   /// Starts `threads` - 1 helpers, or as many as the system allows.
   public init(threads: Int) {
     let wanted = max(1, min(threads, 64))
-    shared = SharedCommand(wanted)
-    for _ in 1..<wanted {
-      var helper = pthread_t()
-      let number = helpers.count + 1
-      let argument = Unmanaged.passRetained(HelperStart(shared, number))
-      let result = pthread_create(&helper, nil, helperMain, argument.toOpaque())
-      guard result == 0 else {
-        argument.release()
-        break
-      }
+    let shared = SharedCommand(wanted)
+    var helpers: [HelperThread] = []
+    for number in 1..<wanted {
+      guard let helper = HelperThread({ shared.help(number) }) else { break }
       helpers.append(helper)
     }
+    self.shared = shared
+    self.helpers = helpers
     self.threads = helpers.count + 1
     shared.threads = self.threads
   }
 
   deinit {
     shared.end()
-    for helper in helpers { pthread_join(helper, nil) }
+    for helper in helpers { helper.join() }
   }
 
   /// Floats of scratch that the caller may use between commands: partial sums of long arenas.
@@ -53,24 +49,6 @@ public final class ThreadPool {
       shared.waitForHelpers()
     }
   }
-}
-
-/// Arguments of a helper's thread.
-private final class HelperStart {
-  let shared: SharedCommand
-  let number: Int
-
-  init(_ shared: SharedCommand, _ number: Int) {
-    self.shared = shared
-    self.number = number
-  }
-}
-
-private func helperMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  guard let argument else { return nil }
-  let start = Unmanaged<HelperStart>.fromOpaque(argument).takeRetainedValue()
-  start.shared.help(start.number)
-  return nil
 }
 
 /// The command that caller and helpers work on. The caller writes it, then raises `generation`, which the helpers

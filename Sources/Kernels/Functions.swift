@@ -4,18 +4,29 @@
 /// Adding and subtracting it rounds a float of less than 2^22 to an integer, which then is in the low bits.
 private let rounder: Float = 12_582_912
 
+/// e^x as scale e^rest, for x from -87.3 to 88.37: x = k ln 2 + rest with |rest| <= ln 2 / 2, and scale = 2^k.
+private struct ReducedPower {
+  let rest, scale: Vector
+
+  @inline(__always) init(_ x: Vector) {
+    let shifted = Vector(repeating: rounder).addingProduct(1.442_695_04, x)
+    let k = shifted - rounder
+    // ln 2 in two parts: the first has few bits, so that its product with k is exact.
+    rest = x.addingProduct(-0.693_359_375, k).addingProduct(2.121_944_4e-4, k)
+    let bits = unsafeBitCast(shifted, to: SIMD16<UInt32>.self)
+    scale = unsafeBitCast((bits &+ 127) &<< 23, to: Vector.self)
+  }
+}
+
 /// e^x, relative error below 1.3e-7 (1.1 ulp) where the result is a normal number; 0 below -87.3, infinity above
 /// 88.37, not-a-number for itself.
 ///
-/// x = k ln 2 + r with |r| <= ln 2 / 2, and e^r by its Taylor polynomial of degree 7.
+/// e^r by its Taylor polynomial of degree 7.
 @inline(__always) func exponential(_ x: Vector) -> Vector {
   let low = x.replacing(with: -87.3, where: x .< -87.3)
   let inside = low.replacing(with: 88.37, where: low .> 88.37)
-  let shifted = Vector(repeating: rounder).addingProduct(1.442_695_04, inside)
-  let k = shifted - rounder
-  // ln 2 in two parts: the first has few bits, so that its product with k is exact.
-  var r = inside.addingProduct(-0.693_359_375, k)
-  r = r.addingProduct(2.121_944_4e-4, k)
+  let power = ReducedPower(inside)
+  let r = power.rest
   var p = Vector(repeating: 1 / 5040)
   p = Vector(repeating: 1 / 720).addingProduct(p, r)
   p = Vector(repeating: 1 / 120).addingProduct(p, r)
@@ -24,9 +35,7 @@ private let rounder: Float = 12_582_912
   p = Vector(repeating: 1 / 2).addingProduct(p, r)
   p = Vector(repeating: 1).addingProduct(p, r)
   p = Vector(repeating: 1).addingProduct(p, r)
-  let bits = unsafeBitCast(shifted, to: SIMD16<UInt32>.self)
-  let power = unsafeBitCast((bits &+ 127) &<< 23, to: Vector.self)
-  let result = p * power
+  let result = p * power.scale
   return result.replacing(with: 0, where: x .< -87.3).replacing(with: .infinity, where: x .> 88.37)
 }
 
@@ -77,10 +86,8 @@ private let rounder: Float = 12_582_912
 @inline(__always) func exponentialLessOne(_ x: Vector) -> Vector {
   let low = x.replacing(with: -87.3, where: x .< -87.3)
   let inside = low.replacing(with: 88, where: low .> 88)
-  let shifted = Vector(repeating: rounder).addingProduct(1.442_695_04, inside)
-  let k = shifted - rounder
-  var r = inside.addingProduct(-0.693_359_375, k)
-  r = r.addingProduct(2.121_944_4e-4, k)
+  let power = ReducedPower(inside)
+  let r = power.rest
   var p = Vector(repeating: 1 / 5040)
   p = Vector(repeating: 1 / 720).addingProduct(p, r)
   p = Vector(repeating: 1 / 120).addingProduct(p, r)
@@ -88,9 +95,7 @@ private let rounder: Float = 12_582_912
   p = Vector(repeating: 1 / 6).addingProduct(p, r)
   p = Vector(repeating: 1 / 2).addingProduct(p, r)
   let less = r.addingProduct(p, r * r)
-  let bits = unsafeBitCast(shifted, to: SIMD16<UInt32>.self)
-  let power = unsafeBitCast((bits &+ 127) &<< 23, to: Vector.self)
-  return (power - 1).addingProduct(power, less)
+  return (power.scale - 1).addingProduct(power.scale, less)
 }
 
 /// log(1 + x) for x >= 0, relative error below 2.5e-7 (2 ulp).
@@ -141,10 +146,8 @@ private let rounder: Float = 12_582_912
 
 /// e^x for x from -87 to 0, as `exponential` without its care for what lies outside.
 @inline(__always) private func powerOfNegative(_ x: Vector) -> Vector {
-  let shifted = Vector(repeating: rounder).addingProduct(1.442_695_04, x)
-  let k = shifted - rounder
-  var r = x.addingProduct(-0.693_359_375, k)
-  r = r.addingProduct(2.121_944_4e-4, k)
+  let power = ReducedPower(x)
+  let r = power.rest
   var p = Vector(repeating: 1 / 720)
   p = Vector(repeating: 1 / 120).addingProduct(p, r)
   p = Vector(repeating: 1 / 24).addingProduct(p, r)
@@ -152,8 +155,7 @@ private let rounder: Float = 12_582_912
   p = Vector(repeating: 1 / 2).addingProduct(p, r)
   p = Vector(repeating: 1).addingProduct(p, r)
   p = Vector(repeating: 1).addingProduct(p, r)
-  let bits = unsafeBitCast(shifted, to: SIMD16<UInt32>.self)
-  return p * unsafeBitCast((bits &+ 127) &<< 23, to: Vector.self)
+  return p * power.scale
 }
 
 /// The normal distribution's function, absolute error below 1e-7, and e^(-x^2 / 2); not-a-number for itself.

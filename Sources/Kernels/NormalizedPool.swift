@@ -60,14 +60,16 @@ private struct Normalizer {
 
   @inline(__always) func rectified(_ x: Vector) -> Vector { positivePart(shift.addingProduct(x, scale)) }
 
-  /// The gradient that a pixel takes of what is left of its window's: all where it is the largest; what ReLU lets
-  /// through of it.
-  @inline(__always) func take(_ left: inout Vector, _ x: Vector, _ best: Vector) -> Vector {
+  /// The gradient that a pixel takes of what is left of its window's, all where it is the largest and ReLU lets it
+  /// through, and what is left then.
+  @inline(__always) func taken(_ left: Vector, _ x: Vector, _ best: Vector) -> (
+    gradient: Vector, left: Vector
+  ) {
     let z = rectified(x)
     let isIt = (z .== best) .| (z .!= z)
-    let gradient = reluSlope(Vector.zero.replacing(with: left, where: isIt), z)
-    left.replace(with: 0, where: isIt)
-    return gradient
+    return (
+      reluSlope(Vector.zero.replacing(with: left, where: isIt), z), left.replacing(with: 0, where: isIt)
+    )
   }
 }
 
@@ -110,12 +112,12 @@ private struct Normalizer {
     for _ in 0..<images * w.outHeight {
       for half in 0..<2 {
         for column in 0..<w.outWidth {
-          var left = half == 0 ? gradient.vector(column * pixel) : scratch.vector(column * laneCount)
+          let left = half == 0 ? gradient.vector(column * pixel) : scratch.vector(column * laneCount)
           let largest = best.vector(column * pixel)
           let (x0, x1) = (from.vector(0), from.vector(pixel))
-          let d0 = norm.take(&left, x0, largest)
-          let d1 = norm.take(&left, x1, largest)
-          scratch.store(left, column * laneCount)
+          let (d0, left0) = norm.taken(left, x0, largest)
+          let (d1, left1) = norm.taken(left0, x1, largest)
+          scratch.store(left1, column * laneCount)
           a0 += d0
           a1 += d1
           b0 = b0.addingProduct(d0, x0 - mean)
@@ -151,8 +153,9 @@ private struct Normalizer {
         for tap in 0..<4 {
           let offset = place + (tap & 1) * pixel + (tap >> 1) * line
           let value = x.vector(offset)
-          let gradient = norm.take(&left, value, largest)
-          dx.store(c.addingProduct(b, value - mean).addingProduct(a, gradient), offset)
+          let taken = norm.taken(left, value, largest)
+          dx.store(c.addingProduct(b, value - mean).addingProduct(a, taken.gradient), offset)
+          left = taken.left
         }
         place += 2 * pixel
         window += pixel

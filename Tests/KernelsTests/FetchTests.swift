@@ -5,7 +5,8 @@ import Testing
 @testable import Autodiff
 
 @Suite struct FetchTests {
-  static let rows: [Int32] = [4, 0, 4, 2, 1]
+  /// Enough rows that two threads share them, of five.
+  static let rows = (0..<67).map { Int32($0 * $0 % 5) }
 
   /// Rows of a set of five in the order asked for, at `stride`, with what stands between them left alone.
   static func gathered(_ columns: Int, _ stride: Int, _ at: (Int, Int) -> Float) -> [Float] {
@@ -14,19 +15,20 @@ import Testing
     return batch
   }
 
-  @Test(arguments: [1, 15, 17, 33, 784]) func rowsAreGathered(_ columns: Int) {
+  @Test(arguments: [1, 15, 17, 33, 2000]) func rowsAreGathered(_ columns: Int) {
     let bytes = (0..<5 * columns).map { UInt8(truncatingIfNeeded: $0 * 37 + $0 / 7) }
     let floats = numbers(5 * columns, 3)
     let stride = padded(columns) + 16
     for table in levels {
-      let (a, b) = (Arena(floats: 5 * stride), Arena(floats: 5 * stride))
+      let passes = FlatPasses(pool: ThreadPool(threads: 2), kernels: table)
+      let (a, b) = (Arena(floats: Self.rows.count * stride), Arena(floats: Self.rows.count * stride))
       for arena in [a, b] { arena.pointer.update(repeating: -7, count: arena.floats) }
       Self.rows.withUnsafeBufferPointer { rows in
         bytes.withUnsafeBufferPointer {
-          table.gather(rows, of: $0, columns: columns, to: a.pointer, stride: stride)
+          passes.gather(rows, of: $0, columns: columns, to: a.pointer, stride: stride)
         }
         floats.withUnsafeBufferPointer {
-          table.gather(rows, of: $0, columns: columns, to: b.pointer, stride: stride)
+          passes.gather(rows, of: $0, columns: columns, to: b.pointer, stride: stride)
         }
       }
       #expect(a.values(a.floats) == Self.gathered(columns, stride) { Float(bytes[$0 * columns + $1]) / 255 })
@@ -40,10 +42,11 @@ import Testing
     var raw = numbers(3 * stride, 5)
     raw[stride] = .nan
     for table in levels {
+      let passes = FlatPasses(pool: ThreadPool(threads: 2), kernels: table)
       let x = arena(raw)
       mean.withUnsafeBufferPointer { mean in
         scale.withUnsafeBufferPointer {
-          table.standardize(x.pointer, rows: 3, stride: stride, mean: mean, scale: $0)
+          passes.standardize(x.pointer, rows: 3, stride: stride, mean: mean, scale: $0)
         }
       }
       for (place, value) in raw.enumerated() {

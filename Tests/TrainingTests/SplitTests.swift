@@ -5,6 +5,10 @@ import Testing
 @testable import Training
 
 @Suite struct SplitTests {
+  static func passes() throws -> FlatPasses {
+    FlatPasses(pool: ThreadPool(threads: 2), kernels: try KernelTable.select())
+  }
+
   func split(_ name: String, seed: UInt64 = 1, _ fields: [(String, JSON)] = []) throws -> (Dataset, Split) {
     let spec = try JobSpec.decode(
       job([("dataset.name", .string(name))] + fields.map { ("dataset.\($0.0)", $0.1) }))
@@ -96,7 +100,7 @@ import Testing
   @Test func standardizationIsTheTrainingParts() throws {
     let (set, split) = try split("wine", [("validation", 0.3)])
     let filler = BatchFiller(
-      standardization: Standardization(split.train), kernels: try KernelTable.select())
+      standardization: Standardization(split.train), passes: try Self.passes())
     let width = set.pool.width
     var values = [Float](repeating: 0, count: split.train.count * width)
     values.withUnsafeMutableBufferPointer { buffer in
@@ -114,7 +118,7 @@ import Testing
   }
 
   @Test func bytesAreScaledToOne() throws {
-    let filler = BatchFiller(standardization: nil, kernels: try KernelTable.select())
+    let filler = BatchFiller(standardization: nil, passes: try Self.passes())
     let set = Examples(width: 2, features: .bytes([0, 255, 51, 102]), labels: [0, 1])
     var values = [Float](repeating: -1, count: 4)
     values.withUnsafeMutableBufferPointer { buffer in

@@ -156,9 +156,9 @@ struct Standardization: Sendable {
 }
 
 /// Copies rows of a part into a model's inputs, scaled.
-struct BatchFiller: Sendable {
+struct BatchFiller {
   let standardization: Standardization?
-  let kernels: KernelTable
+  let passes: FlatPasses
 
   /// Writes the features of each of `rows` to `features`, `stride` floats after those of the row before;
   /// `augment` may change them before they are scaled.
@@ -179,8 +179,8 @@ struct BatchFiller: Sendable {
     }
     rows.withUnsafeBufferPointer { rows in
       examples.features.withValues(
-        floats: { kernels.gather(rows, of: $0, columns: width, to: features, stride: stride) },
-        bytes: { kernels.gather(rows, of: $0, columns: width, to: features, stride: stride) })
+        floats: { passes.gather(rows, of: $0, columns: width, to: features, stride: stride) },
+        bytes: { passes.gather(rows, of: $0, columns: width, to: features, stride: stride) })
     }
     for (index, row) in rows.enumerated() { augment(features + index * stride, row) }
     standardize(features, rows: rows.count, stride: stride)
@@ -209,7 +209,7 @@ struct BatchFiller: Sendable {
     standardization.mean.withUnsafeBufferPointer { mean in
       standardization.scale.withUnsafeBufferPointer { scale in
         // A missing value is taken to be the mean.
-        kernels.standardize(features, rows: rows, stride: stride, mean: mean, scale: scale)
+        passes.standardize(features, rows: rows, stride: stride, mean: mean, scale: scale)
       }
     }
   }

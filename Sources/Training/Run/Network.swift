@@ -88,9 +88,6 @@ final class Network {
     self.kernels = kernels
     let layout = plan.programs.layout
     self.layout = layout
-    filler = BatchFiller(
-      standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil,
-      kernels: kernels)
     func arena(_ isNeeded: Bool) -> Arena? { isNeeded ? Arena(floats: layout.floats) : nil }
     let parameters = Arena(floats: layout.floats)
     let gradients = Arena(floats: layout.floats)
@@ -122,7 +119,11 @@ final class Network {
       try Executor(
         $0, parameters: evaluated, gradients: nil, buffers: statistics, pool: pool, kernels: kernels)
     }
-    passes = FlatPasses(pool: pool, kernels: kernels)
+    let passes = FlatPasses(pool: pool, kernels: kernels)
+    self.passes = passes
+    filler = BatchFiller(
+      standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil,
+      passes: passes)
     stagePasses = pipeline?.pools.map { FlatPasses(pool: $0, kernels: kernels) } ?? []
     let cuts = plan.pipeline.merged(into: workers).map {
       $0 < layout.entries.count ? layout.entries[$0].offset : layout.floats

@@ -14,16 +14,14 @@ final class Pipeline {
   }
 
   private let shared: SharedPipeline
-  private var helpers: [pthread_t] = []
+  private var helpers: [HelperThread] = []
 
   /// Starts `workers` - 1 threads; `threads` are shared out evenly, each worker has at least one.
   init(workers: Int, threads: Int) throws {
-    shared = SharedPipeline((0..<workers).map { _ in ThreadPool(threads: max(1, threads / workers)) })
+    let shared = SharedPipeline((0..<workers).map { _ in ThreadPool(threads: max(1, threads / workers)) })
+    self.shared = shared
     for number in 1..<workers {
-      var helper = pthread_t()
-      let argument = Unmanaged.passRetained(HelperStart(shared, number))
-      guard pthread_create(&helper, nil, pipelineHelper, argument.toOpaque()) == 0 else {
-        argument.release()
+      guard let helper = HelperThread({ shared.help(number) }) else {
         throw TrainingError(step: nil, description: "the system has no thread left for train.stages")
       }
       helpers.append(helper)
@@ -32,7 +30,7 @@ final class Pipeline {
 
   deinit {
     shared.end()
-    for helper in helpers { pthread_join(helper, nil) }
+    for helper in helpers { helper.join() }
   }
 
   var pools: [ThreadPool] { shared.pools }
@@ -44,23 +42,6 @@ final class Pipeline {
     shared.work(0)
     shared.waitForAll()
   }
-}
-
-private final class HelperStart {
-  let shared: SharedPipeline
-  let number: Int
-
-  init(_ shared: SharedPipeline, _ number: Int) {
-    self.shared = shared
-    self.number = number
-  }
-}
-
-private func pipelineHelper(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  guard let argument else { return nil }
-  let start = Unmanaged<HelperStart>.fromOpaque(argument).takeRetainedValue()
-  start.shared.help(start.number)
-  return nil
 }
 
 /// What the workers of a pipeline see. Unchecked: the counts are only touched under the mutex; the rest is written

@@ -118,7 +118,7 @@ private final class Landscape {
     let (pool, kernels) = (ThreadPool(threads: threads), try KernelTable.select())
     filler = BatchFiller(
       standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil,
-      kernels: kernels)
+      passes: FlatPasses(pool: pool, kernels: kernels))
     let (layout, kept) = (plan.programs.layout, plan.programs.buffers)
     let (parameters, gradients) = (Arena(floats: layout.floats), Arena(floats: layout.floats))
     let buffers = Arena(floats: kept.floats)
