@@ -36,6 +36,21 @@ import Testing
     #expect(letters.count == 600 && Gzip.crc32(letters[...]) == 82776170)
   }
 
+  /// Members follow each other and zeros may follow them; anything else behind a member is damage, and has its place.
+  @Test func whatFollowsAMember() throws {
+    let abc = Array("abc".utf8)
+    #expect(try Gzip.decompress(Self.stored + Self.stored, limit: 1000) == abc + abc)
+    let padded = Self.stored + [UInt8](repeating: 0, count: 512)
+    #expect(try Gzip.decompress(padded, limit: 1000) == abc)
+    let end = Self.stored.count
+    for rest in [[0, 0, 7], Array("more".utf8), Array(Self.stored.prefix(9))] as [[UInt8]] {
+      let error = #expect(throws: InflateError.self) {
+        try Gzip.decompress(Self.stored + rest, limit: 1000)
+      }
+      #expect(error?.offset ?? 0 >= end)
+    }
+  }
+
   @Test func checksumIsIEEE() {
     #expect(Gzip.crc32(Array("123456789".utf8)[...]) == 0xCBF4_3926)
     #expect(Gzip.crc32([]) == 0)

@@ -56,7 +56,8 @@ public enum Gzip {
       }
       left -= output.total
       offset = trailer + 8
-    } while offset < bytes.count
+      // Zeros behind the last member fill up a block of a tape or an archive.
+    } while offset < bytes.count && !bytes[offset...].allSatisfy { $0 == 0 }
   }
 
   /// The bytes of one member: the last 32 KiB at least are here, as later ones may repeat them.
