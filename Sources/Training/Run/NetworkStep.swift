@@ -4,8 +4,8 @@ import Autodiff
 
 extension Network {
   /// The loss of an update's rows, penalties included, and its gradients: of several batches the mean over all of
-  /// their examples.
-  func forwardBackward(_ rows: ArraySlice<Int32>, step: Int) throws -> BatchResult {
+  /// their examples. Which units have fired is noted for a step that is recorded.
+  func forwardBackward(_ rows: ArraySlice<Int32>, step: Int, notesFired: Bool = true) throws -> BatchResult {
     try enterPhase(of: step)
     let shards = plan.shards(of: rows.count)
     let isSum = shards.reduce(0) { $0 + $1.microBatches.count } > 1
@@ -33,7 +33,7 @@ extension Network {
       }
       compute(parts, step: step, isSum: isSum) { executor, part in
         if result.loss.isFinite { lastRun = executor }
-        noteFired(executor, isFirst: part.number == 0)
+        if notesFired { noteFired(executor, isFirst: part.number == 0) }
         result.loss += isSum ? executor.loss * part.share : executor.loss
         result.correct += executor.mixedCorrect
         result.predictions += predictions(executor, part.rows.count)
@@ -185,9 +185,16 @@ extension Network {
 
   private func noteFired(_ executor: Executor, isFirst: Bool) {
     for (index, probe) in executor.probes.enumerated() {
-      if isFirst, index >= fired.count { fired.append(Array(probe)) }
-      for unit in probe.indices {
-        fired[index][unit] = isFirst ? probe[unit] : max(fired[index][unit], probe[unit])
+      guard index < fired.count else {
+        fired.append(Array(probe))
+        continue
+      }
+      fired[index].withUnsafeMutableBufferPointer { units in
+        if isFirst {
+          _ = units.update(from: probe)
+        } else {
+          for unit in units.indices { units[unit] = max(units[unit], probe[unit]) }
+        }
       }
     }
   }

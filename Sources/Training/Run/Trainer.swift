@@ -116,8 +116,8 @@ private final class TrainingRun {
     let rate = spec.schedule.rate(step, base: state.plateau?.rate ?? baseRate, total: plan.totalSteps)
     let momentum = movesMomentum ? spec.schedule.momentum(step, total: plan.totalSteps) : nil
     network.lookAhead(rate: rate, momentum: momentum)
-    let batch = try network.forwardBackward(batches.rows(step: step), step: step)
     let isLogged = step % spec.train.logEvery == 0
+    let batch = try network.forwardBackward(batches.rows(step: step), step: step, notesFired: isLogged)
     let squares = isLogged || spec.train.clipGradNorm != nil ? network.gradientSquares() : nil
     let norm = squares.map { $0.reduce(0, +).squareRoot() }
     guard batch.loss.isFinite, norm?.isFinite ?? true else {
