@@ -45,11 +45,24 @@ final class Scheduler: Sendable {
 
   /// Puts the jobs that an earlier process left running back into the queue and starts the workers.
   func start(workers count: Int) throws {
+    let crashed = CrashNotes.begin(store.artifactFolder + "/crashed-jobs")
     for job in try store.listJobs(state: .running, limit: .max) {
+      guard !crashed.contains(job.id) else {
+        try giveUp(job)
+        continue
+      }
       if try store.transition(job: job.id, from: [.running], to: .queued) { log("job \(job.id) goes on") }
     }
     let workers = (0..<count).map { _ in Thread { [self] in work() } }
     state.withLock { $0.workers = workers }
+  }
+
+  /// Fails a job in whose training the process ended by a fault of its own: it would end again.
+  private func giveUp(_ job: JobRecord) throws {
+    let fault =
+      "the server ended at a fault in its own code while it trained this job, which is not tried again"
+    _ = try store.transition(job: job.id, from: [.running], to: .failed, error: fault, endedAt: now())
+    log("job \(job.id) failed: \(fault)")
   }
 
   /// Starts one worker that trains one queued job and nothing else.
@@ -135,7 +148,7 @@ final class Scheduler: Sendable {
     let recorder = StoreRecorder(store: store, hub: hub, job: job, isStopping: { [self] in isStopping }) {
       [self] progress in state.withLock { $0.active[job.id]?.progress = progress }
     }
-    let ending = run(job, recorder, control)
+    let ending = CrashNotes.during(job.id) { run(job, recorder, control) }
     finish(job, ending, recorder.progress)
   }
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import time
 
 from conftest import digits
@@ -76,3 +77,25 @@ def test_a_terminated_server_goes_on_where_it_stopped(servers):
     again = server.run_job(spec, timeout=120)
     assert server.curves(ended["run_id"]) == server.curves(again["run_id"])
     assert server.checkpoint(ended["run_id"]) == server.checkpoint(again["run_id"])
+
+
+def test_a_job_that_ends_the_process_by_a_fault_is_not_tried_again(servers):
+    """A kill is no fault of a job's, which goes on; a fault of the program while it trains would come again at every start."""
+    server = servers("--workers", "1")
+    spec = {**SPEC, "train": {"epochs": 100_000, "batch_size": 24}}
+    bad, waiting = server.submit(spec), server.submit(digits())
+    server.wait(bad["id"], ("running",))
+    server.kill()
+    server.start()
+    assert server.wait(bad["id"], ("running",))["error"] is None
+    os.kill(server.process.pid, signal.SIGSEGV)
+    server.process.communicate(timeout=60)
+    assert server.process.returncode == -signal.SIGSEGV
+    server.start()
+    failed = server.wait(bad["id"], ("failed",))
+    assert "not tried again" in failed["error"] and failed["ended_at"] is not None
+    assert server.wait(waiting["id"])["state"] == "finished"
+    assert server.stop() == 0
+    server.start()
+    assert server.job(bad["id"])["state"] == "failed"
+    assert "crashed-jobs" not in os.listdir(server.folder / "artifacts")
