@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct HistoryTests {
   /// How the times of a log go with its steps.
-  enum Clock: CaseIterable { case rising, standing, falling, jumping }
+  enum Clock: CaseIterable { case rising, standing, falling, jumping, resumed }
 
   private struct Point: Equatable {
     var step: Int64
@@ -63,6 +63,7 @@ import Testing
           case .rising: step / 3 * 10
           case .standing: 7
           case .falling: 1_000_000 - step
+          case .resumed: part < 3 ? step : step + 100_000
           case .jumping: Int64.random(in: 0...50, using: &random)
           }
         let value = Int.random(in: 0..<20, using: &random) == 0 ? Double.nan : Double(index % 37) / 8
@@ -125,6 +126,38 @@ import Testing
     }
   }
 
+  /// The same of a log whose times fall, and of one that was taken up again from an earlier step: the chunks of other
+  /// times are not read.
+  @Test(arguments: [true, false]) func aPageReadsTheChunksOfItsTimes(isFalling: Bool) throws {
+    let folder = try TemporaryFolder()
+    let store = try folder.open(limits: .lazy)
+    try store.createRun(NewRun(uid: "r", name: "run"))
+    // Falling, or 0..<12000 and then 8000..<16000 again an hour later.
+    let points = (0..<20_000).map { (index: Int64) -> MetricPoint in
+      let step = isFalling || index < 12_000 ? index : index - 4000
+      let time = isFalling ? 20_000 - index : index < 12_000 ? index : index + 3_600_000
+      return MetricPoint(key: "m", step: step, timestamp: time, value: Double(index))
+    }
+    try store.append(points, run: "r")
+    try store.foldAll(budget: 100_000)
+    let history = points.sorted { $0.timestamp < $1.timestamp }.map(\.value)
+    for offset in stride(from: 0, to: 20_000, by: 700) {
+      let page = try store.read { try $0.history(run: "r", key: "m", offset: offset, limit: 700) }
+      #expect(page.points.values == Array(history[offset..<min(20_000, offset + 700)]), "offset \(offset)")
+    }
+    let first = try #require(try store.read { try $0.integer("SELECT min(max_time) FROM chunk") })
+    try store.write {
+      try $0.execute(
+        "UPDATE chunk_data SET data = x'00' WHERE id NOT IN (SELECT data_id FROM chunk WHERE max_time <= ?)",
+        .integer(first + 2000))
+    }
+    let page = try store.read { try $0.history(run: "r", key: "m", offset: 0, limit: 1000) }
+    #expect(page.points.values == Array(history[..<1000]) && page.hasMore)
+    #expect(throws: StoreError.self) {
+      try store.read { try $0.history(run: "r", key: "m", offset: 10_000, limit: 1000) }
+    }
+  }
+
   @Test func anOlderStoreLearnsTheOrderOfItsChunks() throws {
     let folder = try TemporaryFolder()
     var store = try folder.open(limits: .lazy)
@@ -136,17 +169,20 @@ import Testing
     }
     try store.append(points, run: "r")
     try store.foldAll()
-    let columns = "SELECT last_time, in_order FROM chunk ORDER BY key_id, first_step"
-    let before = try store.read { try $0.all(columns) { [$0.integer(0), $0.integer(1)] } }
-    #expect(before.contains { $0[1] == 1 } && before.contains { $0[1] == 0 })
-    // Back to what version 5 had.
-    try store.write {
-      try $0.script(
-        "ALTER TABLE chunk DROP COLUMN in_order; ALTER TABLE chunk DROP COLUMN last_time; PRAGMA user_version = 5"
-      )
+    let columns = "SELECT last_time, in_order, min_time, max_time FROM chunk ORDER BY key_id, first_step"
+    func rows() throws -> [[Int64]] {
+      try store.read { try $0.all(columns) { row in (0..<4).map { row.integer($0) } } }
     }
+    let before = try rows()
+    #expect(before.contains { $0[1] == 1 } && before.contains { $0[1] == 0 })
+    #expect(before.allSatisfy { $0[2] < $0[3] })
+    // Back to what version 5 had.
+    let gone = ["in_order", "last_time", "min_time", "max_time"].map {
+      "ALTER TABLE chunk DROP COLUMN \($0);"
+    }
+    try store.write { try $0.script(gone.joined() + "PRAGMA user_version = 5") }
     store.close()
     store = try folder.open(limits: .lazy)
-    #expect(try store.read { try $0.all(columns) { [$0.integer(0), $0.integer(1)] } } == before)
+    #expect(try rows() == before)
   }
 }

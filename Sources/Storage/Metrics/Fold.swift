@@ -114,12 +114,14 @@ extension Connection {
       try execute(
         """
         INSERT INTO chunk(run_id, key_id, first_step, first_time, last_step, count, numbers, sum_bits, min_bits,
-          max_bits, data_id, last_time, in_order) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
+          max_bits, data_id, last_time, in_order, min_time, max_time) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
         """, .integer(series.run), .integer(series.key), .integer(header.place.step),
         .integer(header.place.timestamp), .integer(header.lastStep), .integer(Int64(header.count)),
         .integer(Int64(header.sums.numbers)), .bits(header.sums.sum), .bits(header.sums.low),
         .bits(header.sums.high), .integer(lastInsertedID), .integer(points.timestamps[end - 1]),
-        .integer(points.isInHistoryOrder(start..<end) ? 1 : 0))
+        .integer(points.isInHistoryOrder(start..<end) ? 1 : 0),
+        .integer(points.timestamps[start..<end].min() ?? 0),
+        .integer(points.timestamps[start..<end].max() ?? 0))
       start = end
     }
   }

@@ -2,7 +2,9 @@
 // (NaN counts as 0), in pages.
 //
 // The chunks of a series are by step. A log whose times rise with its steps, which is nearly all there is, has its
-// history in the same order, and each chunk's row says so: then a page costs the chunks that it lies in.
+// history in the same order, and each chunk's row says so: then a page costs the chunks that it lies in. Of other logs
+// each chunk's row says the span of its times: chunks whose spans overlap are sorted together, and a page costs the
+// chunks that share its times. (A run that was taken up again from an earlier step is such a log.)
 
 /// A part of a history.
 public struct HistoryPage: Sendable {
@@ -21,10 +23,19 @@ extension Connection {
     else {
       return HistoryPage(points: Curve(key: key), hasMore: false)
     }
-    if let limit,
-      let page = try pageByChunks(SeriesID(run: run, key: keyID), key, offset: offset, limit: limit)
-    {
-      return page
+    if let limit {
+      let series = SeriesID(run: run, key: keyID)
+      let tail = try unfolded(run: run, only: keyID)[keyID]?.normalized() ?? PointColumns()
+      let end = limit > Int.max - offset ? Int.max : offset + limit
+      if try isTail(tail, of: series),
+        let page = try pageByChunks(series, tail, offset..<end) ?? pageByTimes(series, tail, offset..<end)
+      {
+        var curve = Curve(key: key)
+        (curve.count, curve.steps, curve.timestamps, curve.values) = (
+          page.points.count, page.points.steps, page.points.timestamps, page.points.values
+        )
+        return HistoryPage(points: curve, hasMore: end < page.total)
+      }
     }
     let curve = try self.curve(
       run: run, key: key, maxPoints: 0, from: .min, to: .max, directPoints: Connection.directPoints)
@@ -39,13 +50,11 @@ extension Connection {
 
   /// The page when the history is in the order of the chunks; nil when it is not.
   private func pageByChunks(
-    _ series: SeriesID, _ key: String, offset: Int, limit: Int
-  ) throws -> HistoryPage? {
-    let tail = try unfolded(run: series.run, only: series.key)[series.key]?.normalized() ?? PointColumns()
-    guard tail.isInHistoryOrder, try isTail(tail, of: series) else { return nil }
+    _ series: SeriesID, _ tail: PointColumns, _ page: Range<Int>
+  ) throws -> (points: PointColumns, total: Int)? {
+    guard tail.isInHistoryOrder else { return nil }
     var wanted: [Int64] = []
     var (before, count, lastTime, isInOrder) = (0, 0, Int64.min, true)
-    let end = limit > Int.max - offset ? Int.max : offset + limit
     try each(
       """
       SELECT count, first_time, last_time, in_order, data_id FROM chunk WHERE run_id = ? AND key_id = ?
@@ -56,27 +65,59 @@ extension Connection {
       isInOrder = isInOrder && row.integer(3) == 1 && row.integer(1) >= lastTime
       lastTime = row.integer(2)
       count += size
-      if count <= offset || start >= end { return }
+      if count <= page.lowerBound || start >= page.upperBound { return }
       if wanted.isEmpty { before = start }
       wanted.append(row.integer(4))
     }
     guard isInOrder, tail.count == 0 || tail.timestamps[0] >= lastTime else { return nil }
     if wanted.isEmpty { before = count }
     var points = PointColumns()
-    for id in wanted {
-      try each("SELECT data FROM chunk_data WHERE id = ?", .integer(id)) { row in
-        try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) }
-      }
+    for id in wanted { try appendChunk(id, to: &points) }
+    if page.upperBound > count { points.append(tail) }
+    return (points.rows(of: page, from: before), count + tail.count)
+  }
+
+  /// The page of a history in any order; nil when a chunk does not know its times.
+  private func pageByTimes(
+    _ series: SeriesID, _ tail: PointColumns, _ page: Range<Int>
+  ) throws -> (points: PointColumns, total: Int)? {
+    var spans: [TimeSpan] = []
+    var isKnown = true
+    try each(
+      "SELECT min_time, max_time, count, data_id, max_time IS NULL FROM chunk WHERE run_id = ? AND key_id = ?",
+      .integer(series.run), .integer(series.key)
+    ) { row in
+      isKnown = isKnown && row.integer(4) == 0
+      spans.append(
+        TimeSpan(
+          earliest: row.integer(0), latest: row.integer(1), count: Int(row.integer(2)), chunk: row.integer(3))
+      )
     }
-    let total = count + tail.count
-    if end > count { points.append(tail) }
-    let first = min(max(0, offset - before), points.count)
-    let page = points[first..<min(points.count, first + min(limit, points.count))]
-    var curve = Curve(key: key)
-    (curve.count, curve.steps, curve.timestamps, curve.values) = (
-      page.count, page.steps, page.timestamps, page.values
-    )
-    return HistoryPage(points: curve, hasMore: end < total)
+    guard isKnown else { return nil }
+    if let earliest = tail.timestamps.min(), let latest = tail.timestamps.max() {
+      spans.append(TimeSpan(earliest: earliest, latest: latest, count: tail.count, chunk: nil))
+    }
+    spans.sort { $0.earliest < $1.earliest }
+    var points = PointColumns()
+    var (before, total) = (0, 0)
+    for group in overlapping(spans) {
+      let start = total
+      total += spans[group].reduce(0) { $0 + $1.count }
+      if total <= page.lowerBound || start >= page.upperBound { continue }
+      if points.count == 0 { before = start }
+      var together = PointColumns()
+      for span in spans[group] {
+        if let chunk = span.chunk { try appendChunk(chunk, to: &together) } else { together.append(tail) }
+      }
+      points.append(together.inHistoryOrder())
+    }
+    return (points.rows(of: page, from: before), total)
+  }
+
+  private func appendChunk(_ id: Int64, to points: inout PointColumns) throws {
+    try each("SELECT data FROM chunk_data WHERE id = ?", .integer(id)) { row in
+      try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) }
+    }
   }
 
   /// Every point of a metric by step, then timestamp, then value; none for an unknown run or key.
@@ -112,6 +153,47 @@ extension PointColumns {
     }
     return true
   }
+
+  /// The points in the order of histories; those of one place and value stay as they arrived.
+  fileprivate func inHistoryOrder() -> PointColumns {
+    if isInHistoryOrder { return self }
+    let order = (0..<count).sorted { left, right in
+      let a = (timestamps[left], steps[left], comparable(values[left]))
+      let b = (timestamps[right], steps[right], comparable(values[right]))
+      return a == b ? left < right : a < b
+    }
+    var sorted = PointColumns(capacity: count)
+    for row in order { sorted.append(step: steps[row], timestamp: timestamps[row], value: values[row]) }
+    return sorted
+  }
+
+  /// The rows of a page of the whole, of which these begin at `start`.
+  fileprivate func rows(of page: Range<Int>, from start: Int) -> PointColumns {
+    let first = min(max(0, page.lowerBound - start), count)
+    return self[first..<min(count, first + min(page.count, count))]
+  }
+}
+
+/// The times of a chunk, or of the points that are in none (nil).
+private struct TimeSpan {
+  var earliest: Int64
+  var latest: Int64
+  var count: Int
+  var chunk: Int64?
+}
+
+/// Divides spans that are in the order of their beginnings where one begins after all before it have ended.
+private func overlapping(_ spans: [TimeSpan]) -> [Range<Int>] {
+  var groups: [Range<Int>] = []
+  var (start, latest) = (0, Int64.min)
+  for (index, span) in spans.enumerated() {
+    if index > start, span.earliest > latest {
+      groups.append(start..<index)
+      start = index
+    }
+    latest = max(latest, span.latest)
+  }
+  return spans.isEmpty ? [] : groups + [start..<spans.count]
 }
 
 extension Curve {

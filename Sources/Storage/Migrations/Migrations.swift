@@ -11,7 +11,7 @@ struct Migration: Sendable {
 }
 
 enum Migrations {
-  static let all: [Migration] = [m0001, m0002, m0003, m0004, m0005, m0006]
+  static let all: [Migration] = [m0001, m0002, m0003, m0004, m0005, m0006, m0007]
 
   /// "Cirn": tells a store of ours from any other SQLite file.
   static let applicationID: Int64 = 0x4369_726E
@@ -40,6 +40,29 @@ enum Migrations {
         }
         try connection.script(
           "PRAGMA application_id=\(applicationID); PRAGMA user_version=\(migration.version)")
+      }
+    }
+  }
+}
+
+extension Connection {
+  /// Every chunk that can be read: its place (run, key, first step, first time) and its points. One that is damaged is
+  /// found by who reads it; the others must not wait for it.
+  func eachStoredChunk(_ body: (_ place: [Int64], _ points: PointColumns) throws -> Void) throws {
+    for run in try all("SELECT DISTINCT run_id FROM chunk", map: { $0.integer(0) }) {
+      let chunks = try all(
+        "SELECT run_id, key_id, first_step, first_time, data_id FROM chunk WHERE run_id = ?", .integer(run)
+      ) { row in (0..<5).map { row.integer($0) } }
+      for chunk in chunks {
+        var points = PointColumns()
+        do {
+          try each("SELECT data FROM chunk_data WHERE id = ?", .integer(chunk[4])) { row in
+            try row.withBlob(0) { try PointCodec.appendChunk($0, to: &points) }
+          }
+        } catch StoreError.corrupt {
+          continue
+        }
+        try body(Array(chunk[..<4]), points)
       }
     }
   }
