@@ -442,9 +442,10 @@ def test_health_version_metrics_and_description(server):
 
 def test_a_token_is_demanded_everywhere_but_where_the_page_needs_none(servers):
     server = servers("--token", "s3cret")
-    document = None
+    mlflow = ["/health", "/api/3.0/mlflow/server-info", "/get-artifact?run_id=a&path=b"]
+    mlflow += [f"{prefix}/2.0/mlflow/runs/get?run_id=a" for prefix in ("/api", "/ajax-api")]
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic s3cret"}):
-        for path in ("/api/v1/jobs", "/api/v1/runs", "/metrics", "/version", "/api/v1/openapi.json", "/api/v1/events"):
+        for path in ("/api/v1/jobs", "/api/v1/runs", "/metrics", "/version", "/api/v1/openapi.json", "/api/v1/events", *mlflow):
             answer = requests.get(server.url + path, headers=headers, timeout=10)
             error(answer, 401, "UNAUTHENTICATED")
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")

@@ -16,4 +16,4 @@ func probeRoutes(_ context: Context) -> [MLflowRoute] {
 }
 
 /// MLflow's own health check, beside `/healthz`.
-let mlflowHealth = HTTPRoute(.get, "/health", .open, bodyLimit: 0) { _ in .plain("OK") }
+let mlflowHealth = HTTPRoute(.get, "/health", .read, bodyLimit: 0) { _ in .plain("OK") }
