@@ -167,6 +167,11 @@ extension EventLoop {
     connection.phase = .handling
     if streams { connection.current?.body = body }
     job.request.body = body
+    if !streams, body.length ?? .max <= Self.briefBody,
+      responder.runBriefly(job, deliver: { [self] in post(.answer(exchange, $0)) })
+    {
+      return
+    }
     jobs.append { [self, job] in
       guard isRunning else { return }
       responder.run(
@@ -175,6 +180,9 @@ extension EventLoop {
         deliver: { self.post(.answer(exchange, $0)) })
     }
   }
+
+  /// Bytes of a body that a brief route may be given on this thread.
+  private static let briefBody = 2048
 
   private func readBody(_ connection: Connection, _ rest: inout Slice<UnsafeRawBufferPointer>) {
     guard var current = connection.current, var decoder = current.decoder else { return }

@@ -51,6 +51,9 @@ public final class HTTPBody: Sendable {
     state = Lock(State(bytes: bytes, isEnded: true))
   }
 
+  /// The same for another reader, of a body in memory that nobody has read yet.
+  func copy() -> HTTPBody { HTTPBody(state.withLock { $0.bytes }) }
+
   /// A body that streams, with the bytes that came already.
   init(length: Int?, limit: Int, received: [UInt8], isPaused: Bool, source: Source) {
     self.length = length

@@ -18,6 +18,8 @@ public struct HTTPRequest: Sendable {
   public var peer: String
   /// The body.
   public var body: HTTPBody
+  /// The event loop itself calls the handler, which must not wait: see `HTTPRoute.isBrief`.
+  public var mustBeBrief = false
 
   /// A request from its parts; the server makes them, and tests of handlers may.
   public init(

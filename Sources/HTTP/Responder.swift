@@ -79,6 +79,33 @@ struct Responder: Sendable {
     }
   }
 
+  /// Runs the handler of a brief route on the loop's own thread; false when the job needs a worker.
+  func runBriefly(_ job: Job, deliver: @escaping @Sendable (Answer) -> Void) -> Bool {
+    guard case .route(let route) = job.destination, route.isBrief else { return false }
+    var job = job
+    job.request.mustBeBrief = true
+    // Should it need a worker, that one reads the body.
+    job.request.body = job.request.body.copy()
+    let begin = Clock.now
+    let response: HTTPResponse
+    do {
+      try configuration.authorize(route.permission, job.request)
+      response = try route.handler(job.request)
+    } catch is HTTPNeedsWorker {
+      return false
+    } catch {
+      response = render(failure(error, path: job.request.path))
+    }
+    if case .later(let start) = response.body {
+      answerLater(job, start, begin: begin, deliver: deliver)
+    } else {
+      var answer = encode(response, method: job.request.method, minor: job.minor, pipe: nil)
+      answer.handlerSeconds = Double(Clock.now - begin) / 1e9
+      deliver(answer)
+    }
+    return true
+  }
+
   /// Starts what an answer waits for; it is encoded on the thread that brings it.
   private func answerLater(
     _ job: Job, _ start: HTTPResponse.Later, begin: UInt64, deliver: @escaping @Sendable (Answer) -> Void

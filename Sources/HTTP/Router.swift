@@ -20,20 +20,31 @@ public struct HTTPRoute: Sendable {
   public let permission: HTTPPermission
   /// The largest body in bytes; 413.
   public let bodyLimit: Int
+  /// The handler's work is less than a change of threads and it waits for nobody: small requests are then handled on
+  /// the thread of the event loop. There it throws `HTTPNeedsWorker` when a request turns out to be of another kind.
+  public let isBrief: Bool
   /// Makes the answer, on a worker thread.
   public let handler: @Sendable (HTTPRequest) throws -> HTTPResponse
 
   /// A row.
   public init(
     _ method: HTTPMethod, _ pattern: String, _ permission: HTTPPermission, bodyLimit: Int = 1 << 20,
-    handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
+    isBrief: Bool = false, handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
   ) {
     self.method = method
     self.pattern = pattern
     self.permission = permission
     self.bodyLimit = bodyLimit
+    self.isBrief = isBrief
     self.handler = handler
   }
+}
+
+/// Thrown by the handler of a brief route, before it has done anything, when the request must go to a worker: then it
+/// is called once more, with `HTTPRequest.mustBeBrief` false.
+public struct HTTPNeedsWorker: Error {
+  /// The error.
+  public init() {}
 }
 
 /// A tree over path segments. A literal segment is tried before a capture, a capture before a tail.

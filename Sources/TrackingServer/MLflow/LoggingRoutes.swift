@@ -6,13 +6,13 @@ import Storage
 func loggingRoutes(_ context: Context) -> [MLflowRoute] {
   let store = context.store
   return [
-    MLflowRoute(raw: .post, "mlflow/runs/log-metric", .write) { request in
+    MLflowRoute(raw: .post, "mlflow/runs/log-metric", .write, isBrief: true) { request in
       let fields = try MLflowFields(request)
       let run = try fields.runID(orUUID: true)
       let point = try metric(fields, path: nil)
       var entries = RunEntries()
       entries.add(point)
-      return try record(entries, models: [point], run: run, context)
+      return try record(entries, models: [point], run: run, context, mustBeBrief: request.mustBeBrief)
     },
     MLflowRoute(.post, "mlflow/runs/log-parameter", .write) { call in
       let run = try call.fields.runID(orUUID: true)
@@ -185,9 +185,11 @@ extension RunEntries {
 /// Writes what a request records and answers `{}` when it is on the disk. No worker waits for that when it is points
 /// and tags alone, which come in great numbers; where more is to be done afterwards, this thread does it.
 private func record(
-  _ entries: RunEntries, models: [LoggedMetric] = [], run: String, _ context: Context
+  _ entries: RunEntries, models: [LoggedMetric] = [], run: String, _ context: Context,
+  mustBeBrief: Bool = false
 ) throws -> HTTPResponse {
   guard models.allSatisfy({ $0.modelID == nil }), context.hub.subscriberCount == 0 else {
+    if mustBeBrief { throw HTTPNeedsWorker() }
     try recordEntries(entries, models: models, run: run, context)
     return .json([:])
   }

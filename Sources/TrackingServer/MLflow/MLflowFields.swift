@@ -11,6 +11,8 @@ struct MLflowFields: Sendable {
   }
 
   private let source: Source
+  /// Whether a field may be there in its other spelling.
+  private let hasCapitals: Bool
   /// What stands before a field's name in messages, such as `metrics[0].`.
   private let path: String
 
@@ -29,12 +31,14 @@ struct MLflowFields: Sendable {
   /// Fields of a JSON object.
   init(_ object: JSONObject, path: String = "") {
     source = .object(object)
+    hasCapitals = object.entries.contains { $0.key.utf8.contains { $0 >= 0x41 && $0 <= 0x5A } }
     self.path = path
   }
 
   /// Fields of a query.
   init(query: HTTPQuery) {
     source = .query(query)
+    hasCapitals = false
     path = ""
   }
 
@@ -62,7 +66,8 @@ struct MLflowFields: Sendable {
 
   /// Whether a media type is JSON's, whatever its parameters.
   static func isJSON(_ type: String) -> Bool {
-    type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased() == "application/json"
+    type == "application/json"
+      || type.prefix { $0 != ";" }.filter { $0 != " " }.lowercased() == "application/json"
   }
 
   // MARK: Presence
@@ -73,7 +78,8 @@ struct MLflowFields: Sendable {
     case .query(let query): return query.first(name).map(JSON.string)
     case .object(let object):
       let plain = object[name]
-      guard name.utf8.contains(UInt8(ascii: "_")), let other = object[Self.camelCase(name)] else {
+      guard hasCapitals, name.utf8.contains(UInt8(ascii: "_")), let other = object[Self.camelCase(name)]
+      else {
         return plain == .null ? nil : plain
       }
       if plain != nil {

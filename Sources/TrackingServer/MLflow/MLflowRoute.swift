@@ -46,6 +46,7 @@ struct MLflowRoute: Sendable {
   var versions: [String]
   var prefixes: [String]
   var bodyLimit: Int
+  var isBrief = false
   var handler: @Sendable (HTTPRequest) throws -> HTTPResponse
 
   /// A call with JSON in and out; `path` is relative to prefix and version.
@@ -62,7 +63,7 @@ struct MLflowRoute: Sendable {
   /// A call that reads its body and writes its answer itself.
   init(
     raw method: HTTPMethod, _ path: String, _ permission: HTTPPermission, versions: [String] = ["2.0"],
-    prefixes: [String] = ["/api", "/ajax-api"], bodyLimit: Int = MLflowRoute.bodyLimit,
+    prefixes: [String] = ["/api", "/ajax-api"], bodyLimit: Int = MLflowRoute.bodyLimit, isBrief: Bool = false,
     _ handler: @escaping @Sendable (HTTPRequest) throws -> HTTPResponse
   ) {
     self.method = method
@@ -71,6 +72,7 @@ struct MLflowRoute: Sendable {
     self.versions = versions
     self.prefixes = prefixes
     self.bodyLimit = bodyLimit
+    self.isBrief = isBrief
     self.handler = handler
   }
 
@@ -80,7 +82,8 @@ struct MLflowRoute: Sendable {
     return prefixes.flatMap { prefix in
       versions.map { version in
         let place = version.isEmpty ? prefix : "\(prefix)/\(version)"
-        return HTTPRoute(method, "\(place)/\(path)", permission, bodyLimit: bodyLimit) { request in
+        let pattern = "\(place)/\(path)"
+        return HTTPRoute(method, pattern, permission, bodyLimit: bodyLimit, isBrief: isBrief) { request in
           do {
             let response = try handler(request)
             guard case .later(let begin) = response.body else { return response }
