@@ -16,7 +16,7 @@ import { showStrip } from "./tip.js";
 
 const MAX_POINTS = 1000;
 const RUNS_A_CALL = 40;
-const HELD = 100000; // live points that a frozen board keeps
+const HELD = 1e5; // live points that a frozen board keeps
 const CACHED = 40; // finer curves that a card keeps
 const FIRST = ["train", "val", "test", ""];
 const FIRST_KEYS = ["loss", "accuracy", "lr", "grad_norm", "update_ratio", "param_norm"];

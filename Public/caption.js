@@ -1,4 +1,4 @@
-// What a chart says about itself: how many points it shows, how exactly, and what it could not draw.
+// What a chart says about itself: how many points, how exactly, and what it could not draw.
 
 import * as format from "./format.js";
 import { windowOf } from "./paint.js";
@@ -14,7 +14,7 @@ export function caption(lines, look, traces, at) {
 	return [exactness(held, traces, look, at),
 		...[...notFinite(held), ...resumed(held), log && left(sum(held, log), "not above 0, left out"),
 			look.logx && left(sum(traces, ({ x }) => count(x, (v) => v <= 0)), "at x = 0 or less, left out"),
-			left(sum(traces, beyond), "beyond the edge"), ...live(held)].filter(Boolean).slice(0, 4)].join(" · ");
+			!look.group && left(held.length - traces.length, "not on this axis"), left(sum(traces, beyond), "beyond the edge"), ...live(held)].filter(Boolean).slice(0, 4)].join(" · ");
 }
 
 function exactness(held, traces, look, at) {

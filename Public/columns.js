@@ -100,7 +100,7 @@ export function layout() {
 		const given = state.view.columns ? JSON.parse(state.view.columns) : recall("columns", {});
 		for (const name of Object.keys(empty)) if (given[name]?.constructor === empty[name].constructor) empty[name] = given[name];
 	} catch {
-		// An address that somebody cut: the usual columns then.
+		// A cut address: the usual columns then.
 	}
 	return empty;
 }

@@ -53,10 +53,9 @@ function deviation(values) {
 	return Math.sqrt(values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (values.length - 1));
 }
 
-// Student's t for a two-sided 95 % interval; beyond the table by its expansion in 1/n (Abramowitz and Stegun 26.7.5).
+// Student's t for a two-sided 95 % interval by degrees of freedom; beyond the table by its expansion in 1/n (Abramowitz and Stegun 26.7.5).
 const T95 = [NaN, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
-/** The factor of a standard error for `n` degrees of freedom. */
 export function student(n) {
 	const z = 1.959964;
 	return n < T95.length ? T95[n] ?? NaN : z + (z ** 3 + z) / (4 * n) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * n * n);

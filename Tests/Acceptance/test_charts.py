@@ -323,6 +323,10 @@ def test_a_metric_that_ends_early_is_an_axis_as_far_as_it_goes(server, open_page
     page = open_page("#/runs?smooth=0&axis=metric:half")
     ready(page)
     until(lambda: seen(page) == pytest.approx([0, 49.5]), card(page, "loss").get_attribute("data-x"))
+    record(server, "without", {"loss": fall(50)})
+    page.reload()
+    expect(card(page, "loss")).to_have_attribute("data-runs", "2")
+    expect(note(page)).to_contain_text("1 not on this axis")
 
 
 @pytest.mark.parametrize("axis", ["step", "relative", "process"])
