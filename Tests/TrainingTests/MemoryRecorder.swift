@@ -48,6 +48,8 @@ final class MemoryRecorder: RunRecorder {
   var progress: [(step: Int, epoch: Int)] = []
   /// Called with every row of the first table.
   var onStep: (Int) -> Void = { _ in }
+  /// Called with every checkpoint.
+  var onCheckpoint: () -> Void = {}
 
   func begin(_ tables: [CurveTable]) {
     #expect(tables.map(\.index) == Array(tables.indices))
@@ -72,6 +74,7 @@ final class MemoryRecorder: RunRecorder {
   func log(_ line: String) { lines.append(line) }
 
   func checkpoint(_ checkpoint: TrainingCheckpoint) {
+    onCheckpoint()
     for step in checkpoint.deleting { checkpoints[step] = nil }
     checkpoints[checkpoint.step] = StoredCheckpoint(
       step: checkpoint.step, epoch: checkpoint.epoch, metrics: checkpoint.metrics, isBest: checkpoint.isBest,

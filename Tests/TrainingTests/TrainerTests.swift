@@ -57,6 +57,20 @@ import Testing
     zip(a, b).flatMap { zip($0, $1) }.reduce(0) { max($0, abs($1.0 - $1.1) / max(abs($1.1), 1e-3)) }
   }
 
+  /// Neither evaluations nor checkpoints count.
+  @Test func speedIsThatOfTraining() throws {
+    let recorder = MemoryRecorder()
+    recorder.onCheckpoint = { usleep(300_000) }
+    let plan = try plan([
+      "dataset": ["name": "iris"], "model": ["layers": [["type": "linear", "out": 3]]],
+      "optimizer": ["type": "sgd", "lr": 0.1], "train": ["epochs": 4],
+    ])
+    _ = try Trainer(plan: plan).run(recorder: recorder, control: RunControl())
+    let speeds = recorder.values("examples_per_second")
+    // With the checkpoint it would be 450 at most.
+    #expect(speeds.count == 4 && speeds.allSatisfy { $0 > 1000 })
+  }
+
   @Test func digitsAreLearned() throws {
     let run = try finished(digitsJob)
     #expect(run.curves["train/loss"]?.first?.step == 0)

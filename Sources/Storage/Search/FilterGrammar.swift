@@ -6,8 +6,9 @@
 //     order   = identifier [ ASC | DESC ]
 //
 // An identifier is `entity.key` or a bare attribute; what follows the first dot is the key, in back-ticks or quotes
-// when it is no plain name; a bare attribute may stand in back-ticks or double quotes. Texts know no escapes. Each kind of thing that is searched gives the names and
-// operators their meaning in a file of its own, compiled to SQL with bound values.
+// when it is no plain name; a bare attribute may stand in back-ticks or double quotes. Texts know no escapes. Each kind
+// of thing that is searched gives the names and operators their meaning in a file of its own, compiled to SQL with bound
+// values.
 
 /// Why a filter or an order is refused, in MLflow's words.
 public struct FilterError: Error, Sendable, Equatable, CustomStringConvertible {

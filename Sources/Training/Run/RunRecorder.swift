@@ -37,8 +37,8 @@ public protocol RunRecorder: AnyObject {
   func record(_ table: CurveTable, step: Int64, timestamp: Int64, values: [Double]) throws
   /// A line for the run's log.
   func log(_ line: String) throws
-  /// A state to keep, whose file is written before this returns; a second one of the same step replaces the first. Rows recorded before are part of the past
-  /// it stands for, and are to be durable no later than it.
+  /// A state to keep, whose file is written before this returns; a second one of the same step replaces the first. Rows
+  /// recorded before are part of the past it stands for, and are to be durable no later than it.
   func checkpoint(_ checkpoint: TrainingCheckpoint) throws
   /// Where the run is: updates done and epochs completed. At most about twenty times a second.
   func progress(step: Int, epoch: Int) throws

@@ -154,6 +154,8 @@ private final class TrainingRun {
     if isSnapshot { state.snapshots.append(done) }
     if isLast || isOver { try goBackToBest() }
     if isLast || isDue || isOver { try save(interim: false) }
+    // The speed is that of training: neither evaluations nor checkpoints count.
+    if isDue || isJudged { speed.start() }
     try report(always: isLast || isOver)
   }
 
@@ -239,7 +241,6 @@ private final class TrainingRun {
       guard result.loss.isFinite else { throw diverged(done, result.loss) }
     }
     try record(curves.speed, done, [examplesPerSecond])
-    speed.start()
   }
 
   /// The test part is looked at once, after everything has been decided.
