@@ -1,5 +1,6 @@
 // One socket's state. Only the loop's thread touches it; what happens to it is decided in EventLoop.
 import CLinux
+import Glibc
 
 /// The identity of one request, so that a late message from its handler cannot reach the next one.
 final class Exchange: Sendable {
@@ -119,6 +120,13 @@ final class Connection {
 
   var wantedInterest: UInt32 {
     (wantsInput ? LINUX_READABLE : 0) | (out.isEmpty && !hasMoreOutput ? 0 : LINUX_WRITABLE)
+  }
+
+  /// Whether bytes lie in the socket that were not read yet: a client that was to wait for 100 Continue did not wait
+  /// (RFC 9110 section 10.1.1 lets the server leave it out then).
+  var hasUnreadInput: Bool {
+    var byte: UInt8 = 0
+    return recv(descriptor, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) > 0
   }
 
   /// When the connection must be looked at even if nothing happens; nil when never.

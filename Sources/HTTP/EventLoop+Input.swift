@@ -255,7 +255,7 @@ extension EventLoop {
   func resumeBody(_ connection: Connection) {
     guard var current = connection.current, current.decoder != nil, current.body != nil else { return }
     if current.owesContinue {
-      enqueue(connection, Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+      if !connection.hasUnreadInput { enqueue(connection, Array("HTTP/1.1 100 Continue\r\n\r\n".utf8)) }
       current.owesContinue = false
     }
     current.isPaused = false

@@ -261,12 +261,21 @@ extension Sockets {
       }
     }
 
-    @Test func aClientThatDoesNotWaitIsNotToldToContinue() throws {
+    /// The body comes with the head, right after it, or when the handler has been called already.
+    @Test(arguments: [nil, 0, 50_000] as [UInt32?])
+    func aClientThatDoesNotWaitIsNotToldToContinue(_ pause: UInt32?) throws {
       let server = try TestServer(Self.routes)
       Self.gate.withLock { $0 = false }
       let client = try server.connect()
-      try client.send(Array(head("PUT /upload", "Content-Length: 5", "Expect: 100-continue").utf8))
-      try client.send(pattern(from: 0, count: 5))
+      let head = Array(head("PUT /upload", "Content-Length: 5", "Expect: 100-continue").utf8)
+      let body = pattern(from: 0, count: 5)
+      if let pause {
+        try client.send(head)
+        usleep(pause)
+        try client.send(body)
+      } else {
+        try client.send(head + body)
+      }
       usleep(100_000)
       open()
       #expect(try client.reply()?.status == 200)
