@@ -189,9 +189,9 @@ public func convolveGradientWide(
     let c = (
       dweight + r * tap * w.outStride, dweight + r1 * tap * w.outStride, dweight + r2 * tap * w.outStride
     )
-    var s0 = NarrowRows(c.0, w.outStride, rows: loads ? tap : 0)
-    var s1 = NarrowRows(c.1, w.outStride, rows: loads ? tap : 0)
-    var s2 = NarrowRows(c.2, w.outStride, rows: loads ? tap : 0)
+    var s0 = FourRows(c.0, w.outStride, rows: loads ? tap : 0)
+    var s1 = FourRows(c.1, w.outStride, rows: loads ? tap : 0)
+    var s2 = FourRows(c.2, w.outStride, rows: loads ? tap : 0)
     var (a0, a1, a2, b) = (x + r * line, x + r1 * line, x + r2 * line, dy)
     for _ in 0..<walk.lines {
       for _ in 0..<walk.inner {

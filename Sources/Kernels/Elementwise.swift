@@ -90,3 +90,8 @@ public func clamp(_ count: Int, _ bound: Float, _ x: UnsafeMutablePointer<Float>
     i += laneCount
   }
 }
+
+/// max(x, 0), with PyTorch's ReLU of not-a-number: not-a-number.
+@inline(__always) func positivePart(_ x: Vector) -> Vector {
+  x.replacing(with: 0, where: x .< 0)
+}

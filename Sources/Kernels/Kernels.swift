@@ -10,8 +10,8 @@
 // 2. A reduction always runs in sixteen lanes and ends in `Lanes.sum`; a summed dimension is walked upwards, so
 //    tile shapes, blockings and thread counts cannot change a result.
 // 3. Transcendental functions are the polynomials of `Functions.swift`, never the C library's.
-// 4. Only pointers and concrete SIMD types: arrays, strings, closures and generic algorithms are symbols that the
-//    linker would share between the three.
+// 4. Only pointers, concrete SIMD types, and generics over this folder's own types: arrays, strings, closures and the
+//    library's algorithms are symbols that the linker would share between the three.
 //
 // To add a kernel: one function in the file of its kind, one row in `KernelTable`.
 

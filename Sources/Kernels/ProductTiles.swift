@@ -1,6 +1,5 @@
 // The tiles of a matrix product and of a convolution: a few rows by 32 or by 16 columns whose sums stay in registers
-// while the summed dimension is walked. One function walks for all of them; each tile is a call of it that the compiler
-// makes a function of its own.
+// while the summed dimension is walked. One function walks for all of them.
 
 /// Where a tile's accumulators begin and what happens to them at the end.
 struct TileEnds {
@@ -29,31 +28,15 @@ struct TileWalk {
   _ rows: Int, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var (i, fourteens) = (0, fourteenRowTiles(rows))
-  while fourteens > 0 {
-    wideTile14(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 14
-    fourteens -= 1
-  }
-  while i + 12 <= rows {
-    wideTile12(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 12
-  }
-  if i + 8 <= rows {
-    wideTile8(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 8
-  }
-  if i + 4 <= rows {
-    wideTile4(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 4
-  }
-  if i + 2 <= rows {
-    wideTile2(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 2
-  }
+  var i = 0
+  tiles(Wide14.self, fourteenRowTiles(rows), &i, walk, a, b, c, cRow, bias, ends)
+  tiles(Wide12.self, (rows - i) / 12, &i, walk, a, b, c, cRow, bias, ends)
+  tiles(Wide8.self, (rows - i) / 8, &i, walk, a, b, c, cRow, bias, ends)
+  tiles(Wide4.self, (rows - i) / 4, &i, walk, a, b, c, cRow, bias, ends)
+  tiles(Wide2.self, (rows - i) / 2, &i, walk, a, b, c, cRow, bias, ends)
   if i < rows {
-    narrowTile1(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    narrowTile1(walk, a + i * walk.aRow, b + 16, c + i * cRow + 16, cRow, bias + 16, ends)
+    tile(Narrow1.self, walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
+    tile(Narrow1.self, walk, a + i * walk.aRow, b + 16, c + i * cRow + 16, cRow, bias + 16, ends)
   }
 }
 
@@ -63,25 +46,26 @@ struct TileWalk {
   _ isWide: Bool, _ rows: Int, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
-  var (i, fourteens) = (0, isWide ? fourteenRowTiles(rows) : 0)
-  while fourteens > 0 {
-    narrowTile14(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 14
-    fourteens -= 1
+  var i = 0
+  if isWide {
+    tiles(Narrow14.self, fourteenRowTiles(rows), &i, walk, a, b, c, cRow, bias, ends)
+    tiles(Narrow12.self, (rows - i) / 12, &i, walk, a, b, c, cRow, bias, ends)
   }
-  while isWide, i + 12 <= rows {
-    narrowTile12(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 12
+  tiles(Narrow4.self, (rows - i) / 4, &i, walk, a, b, c, cRow, bias, ends)
+  tiles(Narrow2.self, (rows - i) / 2, &i, walk, a, b, c, cRow, bias, ends)
+  tiles(Narrow1.self, rows - i, &i, walk, a, b, c, cRow, bias, ends)
+}
+
+/// `count` tiles from row `i` on, which ends behind them.
+@inline(__always) private func tiles<Sums: TileSums>(
+  _: Sums.Type, _ count: Int, _ i: inout Int, _ walk: TileWalk, _ a: UnsafePointer<Float>,
+  _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>,
+  _ ends: TileEnds
+) {
+  for _ in 0..<count {
+    tile(Sums.self, walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
+    i += Sums.size.rows
   }
-  while i + 4 <= rows {
-    narrowTile4(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 4
-  }
-  if i + 2 <= rows {
-    narrowTile2(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends)
-    i += 2
-  }
-  if i < rows { narrowTile1(walk, a + i * walk.aRow, b, c + i * cRow, cRow, bias, ends) }
 }
 
 /// How many tiles of fourteen rows make the rest, after tiles of twelve, less than two; 0 where there are too few rows.
@@ -90,39 +74,8 @@ struct TileWalk {
   return rows >= 14 * count ? count : 0
 }
 
-/// Where four groups of four rows of A are.
-struct RowGroups {
-  var a0, a4, a8, a12: UnsafePointer<Float>
-  /// Floats from one row to the next.
-  let stride: Int
-
-  @inline(__always) init(_ a: UnsafePointer<Float>, _ stride: Int) {
-    (a0, a4, a8, a12) = (a, a + 4 * stride, a + 8 * stride, a + 12 * stride)
-    self.stride = stride
-  }
-
-  @inline(__always) mutating func advance(_ floats: Int) {
-    a0 += floats
-    a4 += floats
-    a8 += floats
-    a12 += floats
-  }
-}
-
-/// The sums of a tile.
-protocol TileSums {
-  /// Rows and columns.
-  static var size: (rows: Int, columns: Int) { get }
-  /// Those that C holds.
-  init(_ c: UnsafeMutablePointer<Float>, _ stride: Int)
-  /// Each row the same sixteen or 32 numbers.
-  init(left: Vector, right: Vector)
-  /// Adds the product of one column of A with one row of B.
-  mutating func add(_ a: RowGroups, _ b: UnsafePointer<Float>)
-  func store(_ c: UnsafeMutablePointer<Float>, _ stride: Int)
-}
-
-@inline(__always) private func tile<Sums: TileSums>(
+/// One tile. Not inlined: for each `Sums` the compiler makes a function of its own, in which they fill the registers.
+@inline(never) private func tile<Sums: TileSums>(
   _: Sums.Type, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
@@ -138,7 +91,7 @@ protocol TileSums {
   var (groups, row) = (RowGroups(a, walk.aRow), b)
   for _ in 0..<walk.lines {
     for _ in 0..<walk.inner {
-      sums.add(groups, row)
+      sums.add(groups, from: 0, left: row.vector(0), right: columns == 32 ? row.vector(16) : .zero)
       groups.advance(walk.aInner)
       row += walk.bInner
     }
@@ -152,74 +105,4 @@ protocol TileSums {
       if columns == 32 { c.store(positivePart(c.vector(i * cRow + 16)), i * cRow + 16) }
     }
   }
-}
-
-private func wideTile14(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Wide14.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func wideTile12(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Wide12.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func wideTile8(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Wide8.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func wideTile4(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Wide4.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func wideTile2(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Wide2.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func narrowTile14(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Narrow14.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func narrowTile12(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Narrow12.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func narrowTile4(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Narrow4.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func narrowTile2(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Narrow2.self, walk, a, b, c, cRow, bias, ends)
-}
-
-private func narrowTile1(
-  _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>,
-  _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
-) {
-  tile(Narrow1.self, walk, a, b, c, cRow, bias, ends)
 }
