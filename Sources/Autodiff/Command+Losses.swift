@@ -23,8 +23,8 @@ extension Command {
     case .binaryCrossEntropy:
       guard let hits = p3 else { return }
       context.pointee.kernels.binaryCrossEntropy(
-        count, sizes[0], p0 + row, sizes[1], labels(p1) + start, numbers[0], p2 + start, hits + start,
-        p4.map { $0 + row })
+        count, sizes[0], p0 + row, sizes[1], labels(p1) + start, numbers[0], numbers[1], p2 + start,
+        hits + start, p4.map { $0 + row })
     case .labelWeights:
       context.pointee.kernels.labelWeights(
         sizes[0], sizes[1], labels(p0), p1, p2,

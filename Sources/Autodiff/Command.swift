@@ -120,6 +120,8 @@ extension Command {
       context.pointee.kernels.firedColumns(sizes[0], count, p0 + start, sizes[2], p1 + start)
     case .combine: context.pointee.kernels.combine(count, numbers[0], p0 + start, numbers[1], p1 + start)
     case .interpolate: context.pointee.kernels.interpolate(count, numbers[0], p0 + start, p1 + start)
+    case .addNormals: noise(command, context, start, count, scratch)
+    case .host: host(command, start, count, scratch)
     case .update, .blockSquares, .penalize: passOverBlocks(command, context, start, count)
     }
   }

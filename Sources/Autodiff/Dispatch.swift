@@ -45,6 +45,10 @@ public struct KernelTable: Sendable {
     @convention(c) (
       Int, Int, UInt64, UInt32, UInt64, UInt32, Float, Floats, MutableFloats, UnsafeMutablePointer<UInt32>
     ) -> Void
+  let addNormals:
+    @convention(c) (
+      Int, Int, Int, Int, UInt64, UInt32, UInt64, Float, MutableFloats, UnsafeMutablePointer<UInt32>
+    ) -> Void
   let crossEntropy:
     @convention(c) (
       Int, Int, Floats, Int, UnsafePointer<Int32>, Float, Float, MutableFloats, MutableFloats, MutableFloats?
@@ -109,7 +113,7 @@ public struct KernelTable: Sendable {
     ) -> Void
   let binaryCrossEntropy:
     @convention(c) (
-      Int, Int, Floats, Int, UnsafePointer<Int32>, Float, MutableFloats, MutableFloats, MutableFloats?
+      Int, Int, Floats, Int, UnsafePointer<Int32>, Float, Float, MutableFloats, MutableFloats, MutableFloats?
     ) -> Void
   let labelWeights:
     @convention(c) (

@@ -66,6 +66,15 @@ public struct FlatPasses {
       numbers: SIMD8(a, 0, 0, 0, 0, 0, 0, 0))
   }
 
+  /// Makes sure that each thread has as many floats of scratch for `forEach`.
+  public func reserve(scratch floats: Int) { pool.reserve(scratch: floats) }
+
+  /// What the commands that follow draw from.
+  func setRandom(_ random: Philox) {
+    context.pointee.seed = random.seed
+    context.pointee.step = random.step
+  }
+
   private func run(
     _ opcode: Opcode, _ count: Int, _ unit: Int, _ nanosecondsPerVector: Int, _ operands: Operands,
     numbers: SIMD8<Float> = .zero

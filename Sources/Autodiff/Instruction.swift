@@ -17,6 +17,7 @@ enum Opcode: UInt8, Sendable {
   case embed, embedGradient, addPositions, positionsGradient, attention, attentionGradient
   case sumsOfSquares, scale, clamp, combine, interpolate
   case update, blockSquares, penalize, firedColumns
+  case addNormals, host
 }
 
 /// What a product does with its result while it is near; the raw values are the kernels'.

@@ -6,9 +6,9 @@
 /// that the dropout kernel uses, bit for bit. `word`, `uniform`, and on the other hand `uniformDouble`, `normal` and
 /// `sequence` read the same blocks: give each use its own stream.
 public struct Philox: Sendable {
-  private let seed: UInt64
-  private let stream: UInt32
-  private let step: UInt64
+  let seed: UInt64
+  let stream: UInt32
+  let step: UInt64
 
   /// The numbers of a purpose at a step.
   public init(seed: UInt64, stream: UInt32, step: UInt64) {

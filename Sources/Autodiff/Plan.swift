@@ -20,7 +20,8 @@ public struct Plan: Sendable {
   public let batch: Int
   /// What it is for.
   public let mode: PlanMode
-  /// Bytes of activations, inputs, results and tables of its own. Parameters, gradients and optimizer slots take `layout.bytes` each.
+  /// Bytes of activations, inputs, results and tables of its own. Parameters, gradients and optimizer slots take
+  /// `layout.bytes` each.
   public var memoryBytes: Int {
     (memory.floats + constants.reduce(0) { $0 + $1.count }) * MemoryLayout<Float>.stride
   }

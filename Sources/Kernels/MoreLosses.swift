@@ -35,14 +35,15 @@ public func robustError(
 }
 
 /// Binary cross entropy of logits: max(z, 0) - z y + log(1 + e^-|z|), summed over columns; dz = (sigmoid(z) - y) scale,
-/// padding becomes zero. With one column y is the label, 0 or 1; with more it is 1 in the label's column, else 0.
+/// padding becomes zero. With one column y is the label, 0 or 1; with more it is 1 in the label's column, else 0. Both
+/// are multiplied by `positiveWeight` where y is 1.
 ///
 /// hits[row] = 1 where the sign of the one logit, or the first largest of them, is the label's. A label outside of the
 /// classes makes the row not-a-number. `dz` may be nil. Reference: PyTorch's binary_cross_entropy_with_logits.
 public func binaryCrossEntropy(
   _ rows: Int, _ columns: Int, _ z: UnsafePointer<Float>, _ stride: Int, _ labels: UnsafePointer<Int32>,
-  _ scale: Float, _ losses: UnsafeMutablePointer<Float>, _ hits: UnsafeMutablePointer<Float>,
-  _ dz: UnsafeMutablePointer<Float>?
+  _ scale: Float, _ positiveWeight: Float, _ losses: UnsafeMutablePointer<Float>,
+  _ hits: UnsafeMutablePointer<Float>, _ dz: UnsafeMutablePointer<Float>?
 ) {
   for row in 0..<rows {
     let label = Int(labels[row])
@@ -57,11 +58,12 @@ public func binaryCrossEntropy(
       let logits = source.vector(j).replacing(with: 0, where: .!inside)
       let isPositive = Lanes.numbers .== SIMD16(repeating: Int32(truncatingIfNeeded: positive &- j))
       let target = Vector.zero.replacing(with: 1, where: isPositive)
+      let weight = Vector(repeating: 1).replacing(with: positiveWeight, where: isPositive)
       let size = logits.replacing(with: -logits, where: logits .< 0)
-      let loss = positivePart(logits) - logits * target + logarithmOfOneMore(exponential(-size))
+      let loss = (positivePart(logits) - logits * target + logarithmOfOneMore(exponential(-size))) * weight
       sum += loss.replacing(with: 0, where: .!inside)
       if let dz {
-        let slope = (logistic(logits) - target) * (isKnown ? scale : .nan)
+        let slope = (logistic(logits) - target) * weight * (isKnown ? scale : .nan)
         (dz + row * stride).store(slope.replacing(with: 0, where: .!inside), j)
       }
       j += laneCount

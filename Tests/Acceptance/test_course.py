@@ -86,6 +86,80 @@ def test_T2_a_frozen_batch_norm_is_pytorchs_in_eval_mode(server):
     assert server.curve(free, "train/loss")["values"][5] != pytest.approx(losses[5], rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"type": "sgd", "lr": 0.1, "momentum": 0.8, "dampening": 0.4},
+        {"type": "adam", "lr": 0.004, "amsgrad": True},
+        {"type": "adamw", "lr": 0.004, "weight_decay": 0.1},
+        {"type": "nadam", "lr": 0.004, "momentum_decay": 0.05},
+        {"type": "radam", "lr": 0.01, "betas": [0.9, 0.95]},
+        {"type": "adagrad", "lr": 0.05, "lr_decay": 0.3},
+    ],
+    ids=lambda method: method["type"],
+)
+def test_T3_what_thaws_takes_its_first_step_then(server, method):
+    """Head first, then all: PyTorch skips what has no gradient, so its state and its count of steps begin with the thaw."""
+    x, y = pictures()
+    torch.manual_seed(5)
+    net = torch.nn.Sequential(torch.nn.Linear(64, 24), torch.nn.Tanh(), torch.nn.Linear(24, 10))
+    bring(server, "start", net.state_dict())
+    spec = whole_set(optimizer=method)
+    spec["model"]["layers"] = [
+        {"type": "linear", "out": 24, "unfreeze_at": 5}, {"type": "tanh"}, {"type": "linear", "out": 10, "lr_scale": 0.5},
+    ]  # fmt: skip
+    run = server.run_job(spec)["run_id"]
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in method.items() if key != "type"}
+    kinds = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.RAdam, torch.optim.Adagrad
+    kind = {kind.__name__.lower(): kind for kind in kinds}[method["type"]]
+    groups = [{"params": net[0].parameters()}, {"params": net[2].parameters(), "lr": method["lr"] / 2}]
+    optimizer = kind(groups, **fields)
+    losses = []
+    for step in range(12):
+        for parameter in net[0].parameters():
+            parameter.requires_grad_(step >= 5)
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        losses.append(float(loss.detach()))
+        optimizer.step()
+    assert server.curve(run, "train/loss")["values"] == pytest.approx(losses, rel=2e-5)
+    after = model(server, run)
+    for name, tensor in net.state_dict().items():
+        assert torch.allclose(after[name], tensor, atol=2e-5), name
+
+
+def test_O3_looking_ahead_is_as_far_as_a_layer_goes(server):
+    """The textbook form with two rates: each layer looks as far ahead as it will go, lr * lr_scale * momentum * a."""
+    x, y = pictures()
+    torch.manual_seed(6)
+    net = torch.nn.Sequential(torch.nn.Linear(64, 24), torch.nn.Tanh(), torch.nn.Linear(24, 10))
+    bring(server, "start", net.state_dict())
+    spec = whole_set(optimizer={"type": "nag", "lr": 0.2, "momentum": 0.8})
+    spec["model"]["layers"] = [
+        {"type": "linear", "out": 24, "lr_scale": 0.1}, {"type": "tanh"}, {"type": "linear", "out": 10},
+    ]  # fmt: skip
+    run = server.run_job(spec)["run_id"]
+    rates = [0.02, 0.02, 0.2, 0.2]
+    parameters = list(net.parameters())
+    velocity = [torch.zeros_like(parameter) for parameter in parameters]
+    losses = []
+    for _ in range(12):
+        with torch.no_grad():
+            for parameter, rate, a in zip(parameters, rates, velocity):
+                parameter -= rate * 0.8 * a
+        net.zero_grad()
+        loss = torch.nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        losses.append(float(loss.detach()))
+        with torch.no_grad():
+            for parameter, rate, a in zip(parameters, rates, velocity):
+                parameter += rate * 0.8 * a
+                a.mul_(0.8).add_(parameter.grad)
+                parameter -= rate * a
+    assert server.curve(run, "train/loss")["values"] == pytest.approx(losses, rel=2e-5)
+
+
 def test_G13_stochastic_averages_are_pytorchs(server):
     x, y = pictures()
     torch.manual_seed(2)

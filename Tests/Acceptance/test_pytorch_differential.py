@@ -55,6 +55,7 @@ def norm(draw):
         [
             {"type": "batch_norm"},
             {"type": "batch_norm", "eps": 1e-3, "momentum": 0.3},
+            {"type": "batch_norm", "momentum": None},
             {"type": "layer_norm"},
             {"type": "layer_norm", "eps": 1e-3},
             {"type": "rms_norm"},
@@ -136,6 +137,7 @@ def schedule(draw):
     return draw.choice(
         [
             {"type": "constant"},
+            {"type": "constant", "factor": 0.25, "total_iters": 4},
             {"type": "step", "step_size": 3, "gamma": 0.5},
             {"type": "multi_step", "milestones": [2, 5, 5], "gamma": 0.5},
             {"type": "exponential", "gamma": 0.8},
@@ -177,6 +179,7 @@ def case(number):
                     "class_weights": [round(draw.uniform(0.2, 2), 2) for _ in range(classes)],
                 },
                 {"type": "binary_cross_entropy"},
+                {"type": "binary_cross_entropy", "pos_weight": 2.5},
             ]
         )
         out = 1 if loss["type"] == "binary_cross_entropy" and classes == 2 else classes
@@ -186,7 +189,6 @@ def case(number):
     layers = image(draw) if kind == "images" else dense(draw, draw.randint(0, 3))
     if accumulate > 1:
         layers = [layer for layer in layers if layer["type"] != "batch_norm"]
-        loss.pop("class_weights", None)
     return kind, shape, classes, {
         "dataset": {"validation": 0, "shuffle": False, "standardize": False},
         "model": {"layers": layers + [{"type": "linear", "out": out}]},
@@ -260,7 +262,8 @@ def objective(spec, output, labels, parameters):
         )
     elif fields["type"] == "binary_cross_entropy":
         wanted = labels[:, None] if output.shape[1] == 1 else torch.nn.functional.one_hot(labels, output.shape[1])
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(output, wanted.to(output.dtype))
+        weight = torch.tensor(fields.get("pos_weight", 1.0))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(output, wanted.to(output.dtype), pos_weight=weight)
     else:
         loss = {
             "mse": torch.nn.MSELoss(),
@@ -300,7 +303,7 @@ def scheduler_of(spec, optimizer, steps):
     fields = {k: v for k, v in spec["schedule"].items() if k not in ("type", "warmup")}
     kind = spec["schedule"]["type"]
     if kind == "constant":
-        return made.LambdaLR(optimizer, lambda t: 1.0)
+        return made.ConstantLR(optimizer, fields.get("factor", 1.0), fields.get("total_iters", 5))
     if kind == "cosine":
         return made.CosineAnnealingLR(optimizer, fields.get("t_max", steps), fields.get("eta_min", 0.0))
     if kind == "cosine_restarts":

@@ -15,12 +15,8 @@ import Testing
   ) throws -> [Float] {
     let method = try FieldReader(spec, at: "augment.0").method(MethodTable.augmentations)
     try method.check(shape, "augment.0")
-    let augmenter = Augmenter([method], shape: shape, seed: seed)
-    var values = picture
-    values.withUnsafeMutableBufferPointer { buffer in
-      if let first = buffer.baseAddress { augmenter.apply(first, row: Int32(row), epoch: epoch) }
-    }
-    return values
+    return Augmenter([method], shape: shape, seed: seed, kernels: try KernelTable.select())
+      .applied(to: picture, row: Int32(row), epoch: epoch)
   }
 
   static func pixel(_ values: [Float], _ channel: Int, _ y: Int, _ x: Int) -> Float {
@@ -154,10 +150,11 @@ import Testing
     ])
     let layout = try plan(job).programs.layout
     let arena = Arena(floats: layout.floats)
+    let passes = FlatPasses(pool: ThreadPool(threads: 2), kernels: try KernelTable.select())
     var values: [Double] = []
     for index in layout.entries.indices {
       let random = Philox(seed: 1, stream: 2, step: UInt64(index))
-      layout.addNormals(random, deviation: 0.5, to: index, in: arena)
+      passes.addNormals(random, deviation: 0.5, to: index, of: layout, in: arena)
       let drawn = layout.read(index, from: arena)
       let columns = layout.entries[index].shape[0]
       let size = drawn.count / columns
@@ -171,6 +168,53 @@ import Testing
     }
     #expect(values.count > 20_000 && abs(moment(1)) < 0.015 && abs(moment(2) - 0.25) < 0.01)
     #expect(abs(moment(4) / moment(2) / moment(2) - 3) < 0.2)
+  }
+
+  /// Bilinear interpolation, straight from its definition in double; the corners come from outside and are 0.
+  @Test("G6 rotations are bilinear") func rotationsAreBilinear() throws {
+    for (row, degrees) in [(0, 180.0), (1, 45), (2, 10), (3, 90)] {
+      let spec: JSON = ["type": "rotate", "degrees": .number(degrees)]
+      let values = try augmented(spec, epoch: 2, row: row)
+      var random = ExampleRandom(seed: 1, epoch: 2, row: Int32(row))
+      let angle = (2 * random.uniform() - 1) * degrees * .pi / 180
+      for place in 0..<60 {
+        let (dy, dx) = (Double(place % 30 / 5) - 2.5, Double(place % 5) - 2)
+        let (x, y) = (cos(angle) * dx - sin(angle) * dy + 2, sin(angle) * dx + cos(angle) * dy + 2.5)
+        var wanted = 0.0
+        for row in 0..<6 {
+          for column in 0..<5 {
+            let weight = max(0, 1 - abs(x - Double(column))) * max(0, 1 - abs(y - Double(row)))
+            wanted += weight * Double(Self.pixel(Self.picture, place / 30, row, column))
+          }
+        }
+        #expect(abs(Double(values[place]) - wanted) < 2e-4)
+      }
+    }
+  }
+
+  static let shared: [JSON] = [
+    [["type": "rotate"], ["type": "gaussian_noise"], ["type": "weight_noise"], ["type": "mixup"]],
+    [["type": "random_crop", "padding": 2], ["type": "weight_noise"], ["type": "cutmix"]],
+  ]
+
+  /// However many threads share the examples of a batch and the numbers of a layer, each gets the same.
+  @Test("G6 augmented runs do not depend on threads", arguments: shared) func threads(_ augment: JSON) throws
+  {
+    func job(_ threads: Int) throws -> MemoryRecorder {
+      let changes: [(String, JSON)] = [
+        ("augment", augment), ("train.steps", 5), ("train.batch_size", 200), ("train.threads", JSON(threads)),
+        (
+          "model.layers",
+          [
+            ["type": "flatten"], ["type": "linear", "out": 400], ["type": "relu"],
+            ["type": "linear", "out": 10],
+          ]
+        ),
+      ]
+      return try finished(CourseTests.small(changes))
+    }
+    let one = try job(1)
+    for threads in [2, 3] { #expect(try job(threads).bits["train/loss"] == one.bits["train/loss"]) }
   }
 
   static let wrong: [WrongJob] = [

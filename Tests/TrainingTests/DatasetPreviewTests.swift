@@ -1,3 +1,4 @@
+import Autodiff
 import JSON
 import Testing
 
@@ -43,13 +44,11 @@ import Testing
     let shown = try #require(preview.examples(from: 7, limit: 2, seed: 5, epoch: 3).arrayValue)
     let reader = try FieldReader(["augment": augment], at: "")
     let steps = try reader.list("augment", count: 0...9).map { try $0.method(MethodTable.augmentations) }
-    let augmenter = Augmenter(steps, shape: digits.inputShape, seed: 5)
+    let augmenter = Augmenter(
+      steps, shape: digits.inputShape, seed: 5, kernels: try KernelTable.select())
     for (offset, example) in shown.enumerated() {
-      var values = (0..<64).map { digits.pool.features[(7 + offset) * 64 + $0] }
-      let plain = values
-      values.withUnsafeMutableBufferPointer { buffer in
-        if let start = buffer.baseAddress { augmenter.apply(start, row: Int32(7 + offset), epoch: 3) }
-      }
+      let plain = (0..<64).map { digits.pool.features[(7 + offset) * 64 + $0] }
+      let values = augmenter.applied(to: plain, row: Int32(7 + offset), epoch: 3)
       #expect(Self.numbers(example) == values)
       #expect(values != plain)
     }

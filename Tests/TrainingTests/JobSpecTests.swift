@@ -189,7 +189,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
       "freeze":false,"unfreeze_at":null,"lr_scale":1.0}],"freeze":[],"init_from":null},\
       "loss":{"type":"cross_entropy","label_smoothing":0.0,"class_weights":null,"l1":0.0,"l2":0.0},\
       "optimizer":{"type":"adam","lr":0.001,"betas":[0.9,0.999],"eps":1e-08,"weight_decay":0.0,"amsgrad":false,"bias_correction":true,"eps_inside_sqrt":false,"decay_exempt":[]},\
-      "schedule":{"type":"constant","warmup":0.0},\
+      "schedule":{"type":"constant","factor":1.0,"total_iters":5,"warmup":0.0},\
       "train":{"epochs":10,"steps":null,"batch_size":32,"drop_last":false,\
       "accumulate":1,"replicas":1,"stages":1,"micro_batches":1,"scale_lr_with_batch":null,"clip_grad_norm":null,\
       "clip_grad_value":null,"early_stopping":null,"unfreeze_at":null,"threads":null,"log_every":1,"evaluate_every":{"epochs":1}},\

@@ -20,6 +20,7 @@ private let baselineKernels = KernelTable(
   exp: exponentials,
   log: logarithms,
   dropout: dropout,
+  addNormals: addNormals,
   crossEntropy: softmaxCrossEntropy,
   squaredError: squaredError,
   borderImage: borderImage,

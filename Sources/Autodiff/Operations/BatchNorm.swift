@@ -6,7 +6,7 @@ extension Graph {
   /// Reference: Ioffe, Szegedy 2015; PyTorch's BatchNorm2d.
   public mutating func batchNorm(
     _ x: Node, weight: Node, bias: Node, runningMean: Node, runningVariance: Node, batches: Node,
-    epsilon: Double = 1e-5, momentum: Double = 0.1
+    epsilon: Double = 1e-5, momentum: Double? = 0.1
   ) throws(GraphError) -> Node {
     let name = "batch_norm"
     try requireFloats(x, name)
@@ -29,14 +29,14 @@ extension Graph {
     guard case .buffer = values[batches.value].origin, batches.shape.isEmpty else {
       throw GraphError(name, "expected a counter of batches, got shape \(batches.shape)")
     }
-    guard epsilon >= 0, momentum >= 0, momentum <= 1 else {
+    guard epsilon >= 0, (0...1).contains(momentum ?? 0) else {
       throw GraphError(
-        name, "eps must be at least 0 and momentum from 0 to 1, got \(epsilon) and \(momentum)")
+        name, "eps must be at least 0 and momentum from 0 to 1, got \(epsilon) and \(momentum ?? 0)")
     }
     let x = try pixelRows(x, name)
     let isFrozen = !values[weight.value].needsGradient && !values[bias.value].needsGradient
     let operation = BatchNorm(
-      epsilon: Float(epsilon), momentum: Float(momentum), pixels: x.shape.dropFirst(2).reduce(1, *),
+      epsilon: Float(epsilon), momentum: Float(momentum ?? -1), pixels: x.shape.dropFirst(2).reduce(1, *),
       isTraining: !isFrozen)
     let zeros = isFrozen ? [constant([Float](repeating: 0, count: channels), columns: channels)] : []
     let y = apply(

@@ -1,6 +1,7 @@
 extension Graph {
   /// Cross entropy with a weight for each class: the sum over the batch of the weighted losses divided by the sum of the
-  /// labels' weights; a label of -100 counts for nothing. logits and labels as in `crossEntropy`. Reference: PyTorch's cross_entropy with `weight`.
+  /// labels' weights; a label of -100 counts for nothing. logits and labels as in `crossEntropy`. Reference: PyTorch's
+  /// cross_entropy with `weight`.
   public mutating func weightedCrossEntropy(
     _ logits: Node, labels: Node, weights: [Double], labelSmoothing: Double = 0
   ) throws(GraphError) -> Node {

@@ -1,5 +1,6 @@
 // Some examples of a data set to look at, as they are or as a job's augmentations would show them to the model.
 
+import Autodiff
 import JSON
 
 /// A look at examples of a data set.
@@ -9,9 +10,10 @@ public struct DatasetPreview: Sendable {
 
   private let dataset: Dataset
   private let steps: [any Augmentation]
+  private let kernels: KernelTable
 
   /// A look through the augmentations of a job's `augment` list; a fault is named as in the job: `augment.0.degrees`.
-  public init(_ dataset: Dataset, augment: JSON = []) throws(SpecError) {
+  public init(_ dataset: Dataset, augment: JSON = []) throws {
     let fields = try FieldReader(["augment": augment], at: "")
     var steps: [any Augmentation] = []
     for (index, item) in try fields.list("augment", count: 0...32).enumerated() {
@@ -22,6 +24,7 @@ public struct DatasetPreview: Sendable {
     }
     self.dataset = dataset
     self.steps = steps
+    kernels = try KernelTable.select()
   }
 
   /// How many examples there are to look at; excerpts for running text.
@@ -35,15 +38,13 @@ public struct DatasetPreview: Sendable {
   public func examples(from first: Int, limit: Int, seed: UInt64 = 0, epoch: Int = 0) -> JSON {
     let indices = min(first, count)..<min(first + limit, count)
     if let text = dataset.text { return .array(indices.map { Self.excerpt($0, of: text) }) }
-    let augmenter = Augmenter(steps, shape: dataset.inputShape, seed: seed)
+    let augmenter = Augmenter(steps, shape: dataset.inputShape, seed: seed, kernels: kernels)
     return .array(
       indices.map { index in
         let row = Int32(index)
         let width = dataset.pool.width
-        var values = (0..<width).map { dataset.pool.features[index * width + $0] }
-        values.withUnsafeMutableBufferPointer { buffer in
-          if let start = buffer.baseAddress { augmenter.apply(start, row: row, epoch: epoch) }
-        }
+        let values = augmenter.applied(
+          to: (0..<width).map { dataset.pool.features[index * width + $0] }, row: row, epoch: epoch)
         var example: JSONObject = ["index": JSON(index)]
         if let documents = dataset.documents {
           example["text"] = .string(documents[index])

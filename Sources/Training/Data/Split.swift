@@ -160,11 +160,11 @@ struct BatchFiller {
   let standardization: Standardization?
   let passes: FlatPasses
 
-  /// Writes the features of each of `rows` to `features`, `stride` floats after those of the row before;
-  /// `augment` may change them before they are scaled.
+  /// Writes the features of each of `rows` to `features`, `stride` floats after those of the row before; augmented as in
+  /// an epoch before they are scaled.
   func fill(
     _ rows: ArraySlice<Int32>, of examples: Examples, features: UnsafeMutablePointer<Float>, stride: Int,
-    augmenting augment: (UnsafeMutablePointer<Float>, Int32) -> Void = { _, _ in }
+    augmenting: (augmenter: Augmenter, epoch: Int)? = nil
   ) {
     let width = examples.width
     if let tokens = examples.tokens ?? examples.tokenRows {
@@ -181,8 +181,13 @@ struct BatchFiller {
       examples.features.withValues(
         floats: { passes.gather(rows, of: $0, columns: width, to: features, stride: stride) },
         bytes: { passes.gather(rows, of: $0, columns: width, to: features, stride: stride) })
+      guard let (augmenter, epoch) = augmenting else { return }
+      passes.forEach(rows.count, nanosecondsEach: augmenter.nanosecondsEach) { range, scratch in
+        for index in range {
+          augmenter.apply(features + index * stride, row: rows[index], epoch: epoch, scratch: scratch)
+        }
+      }
     }
-    for (index, row) in rows.enumerated() { augment(features + index * stride, row) }
     standardize(features, rows: rows.count, stride: stride)
   }
 

@@ -43,7 +43,8 @@ final class Network {
   let slots: [Arena]
   let passes: FlatPasses
   let parameterPasses: ParameterPasses
-  var optimizer: any Optimizer
+  /// The optimizer of each group of parameters, as each remembers its own steps.
+  var optimizers: [any Optimizer]
   let pool: ThreadPool
   let kernels: KernelTable
   /// Executors of the phase that training is in, by batch size: one, or with a pipeline as many as are at work together.
@@ -106,7 +107,8 @@ final class Network {
     let augment = plan.spec.augment
     augmenter =
       augment.isEmpty
-      ? nil : Augmenter(augment, shape: plan.architecture.inputShape, seed: plan.spec.seed)
+      ? nil
+      : Augmenter(augment, shape: plan.architecture.inputShape, seed: plan.spec.seed, kernels: kernels)
     partners = plan.spec.mixing.map { _ in Arena(floats: plan.batchSize * plan.dataset.pool.width) }
     quiet = arena(plan.spec.weightNoise > 0)
     let workers = min(plan.pipeline.count, plan.spec.train.microBatches > 1 ? threads : 1)
@@ -121,6 +123,7 @@ final class Network {
     }
     let passes = FlatPasses(pool: pool, kernels: kernels)
     self.passes = passes
+    if let augmenter { passes.reserve(scratch: augmenter.scratchFloats) }
     filler = BatchFiller(
       standardization: plan.spec.dataset.standardize ? Standardization(plan.split.train) : nil,
       passes: passes)
@@ -130,18 +133,20 @@ final class Network {
     }
     stageRanges = cuts.indices.map { cuts[$0]..<($0 + 1 < cuts.count ? cuts[$0 + 1] : layout.floats) }
     parameterPasses = ParameterPasses(layout, pool: pool, kernels: kernels)
-    optimizer = plan.spec.optimizer.method
     groups = Array(Set(plan.training.map(\.group))).sorted {
-      ($0.rateScale, $0.decays ? 1 : 0) < ($1.rateScale, $1.decays ? 1 : 0)
+      ($0.firstStep, $0.rateScale, $0.decays ? 1 : 0) < ($1.firstStep, $1.rateScale, $1.decays ? 1 : 0)
     }
     guard groups.count <= ParameterPasses.groupLimit else {
-      throw SpecError("model.layers", "have more than \(ParameterPasses.groupLimit / 2) different lr_scale")
+      throw SpecError(
+        "model.layers",
+        "have more than \(ParameterPasses.groupLimit / 2) different pairs of lr_scale and unfreeze_at")
     }
+    optimizers = groups.map { _ in plan.spec.optimizer.method }
     slots = plan.spec.optimizer.slots.map { _ in Arena(floats: plan.programs.layout.floats) }
     self.parameters = parameters
     self.gradients = gradients
     self.buffers = buffers
-    let initialState = optimizer.initialState
+    let initialState = plan.spec.optimizer.method.initialState
     for slot in slots where initialState != 0 {
       slot.pointer.update(repeating: initialState, count: layout.floats)
     }

@@ -46,12 +46,8 @@ extension Network {
     _ features: UnsafeMutablePointer<Float>, stride: Int, _ rows: ArraySlice<Int32>, of examples: Examples,
     epoch: Int?
   ) {
-    guard let augmenter, let epoch else {
-      return filler.fill(rows, of: examples, features: features, stride: stride)
-    }
-    filler.fill(rows, of: examples, features: features, stride: stride) { example, row in
-      augmenter.apply(example, row: row, epoch: epoch)
-    }
+    let augmenting = augmenter.flatMap { augmenter in epoch.map { (augmenter, $0) } }
+    filler.fill(rows, of: examples, features: features, stride: stride, augmenting: augmenting)
   }
 
   /// Brings their partners into the examples that an executor has been given, and the partners' answers beside.
@@ -66,9 +62,11 @@ extension Network {
     guard mixture.share > 0 else { return }
     fill(partners.pointer, stride: width, rows, of: examples, epoch: epoch)
     let shape = ExampleShape(plan.architecture.inputShape)
-    for index in rows.indices.map({ $0 - rows.startIndex }) {
-      mixture.mix(
-        partners.pointer + index * width, into: executor.input + index * executor.inputStride, shape)
+    passes.forEach(rows.count, nanosecondsEach: width / 4) { range, _ in
+      for index in range {
+        mixture.mix(
+          partners.pointer + index * width, into: executor.input + index * executor.inputStride, shape)
+      }
     }
   }
 }

@@ -119,10 +119,15 @@ extension Network {
 
   /// Goes to where the optimizer takes its gradients; called before `forwardBackward`.
   func lookAhead(rate: Double, momentum: Double?) {
+    var optimizer = plan.spec.optimizer.method
     optimizer.momentum = momentum
-    let distance = optimizer.lookahead(rate: rate)
-    guard distance != 0, let slot = slots.first else { return }
-    passes.combine(Float(distance), slot, 1, to: parameters, 0..<layout.floats)
+    guard optimizer.lookahead(rate: rate) != 0, let slot = slots.first else { return }
+    func go(_ scale: Double, _ range: Range<Int>) {
+      passes.combine(Float(optimizer.lookahead(rate: rate * scale)), slot, 1, to: parameters, range)
+    }
+    let scales = Set(groups.map(\.rateScale))
+    if let scale = scales.first, scales.count == 1 { return go(scale, 0..<layout.floats) }
+    for (entry, training) in zip(layout.entries, plan.training) { go(training.rateScale, entry.range) }
   }
 
   /// The sum of squares of each parameter's gradient.
@@ -141,12 +146,13 @@ extension Network {
       passes.clamp(gradients, 0..<layout.floats, to: Float(clipValue))
       scale = 1
     }
-    optimizer.momentum = momentum
-    for (index, group) in groups.enumerated() {
+    let optimizer = plan.spec.optimizer.method
+    for (index, group) in groups.enumerated() where group.firstStep <= step {
+      optimizers[index].momentum = momentum
       parameterPasses.setCoefficients(
-        optimizer.coefficients(
-          step + 1, rate: rate * group.rateScale, weightDecay: group.decays ? optimizer.weightDecay : 0,
-          gradientScale: scale), of: index)
+        optimizers[index].coefficients(
+          step - group.firstStep + 1, rate: rate * group.rateScale,
+          weightDecay: group.decays ? optimizer.weightDecay : 0, gradientScale: scale), of: index)
     }
     parameterPasses.update(
       optimizer.rule, parameters: parameters, gradients: gradients, slots: slots, measuring: measuring)
@@ -155,9 +161,12 @@ extension Network {
 
   /// Goes through the first `steps` steps again on the host, for methods whose coefficients remember a moved momentum.
   func recall(_ steps: Int, momentum: (Int) -> Double?) {
-    for step in 0..<steps {
-      optimizer.momentum = momentum(step)
-      _ = optimizer.coefficients(step + 1, rate: 0, weightDecay: 0, gradientScale: 1)
+    for (index, group) in groups.enumerated() where group.firstStep < steps {
+      for step in group.firstStep..<steps {
+        optimizers[index].momentum = momentum(step)
+        _ = optimizers[index].coefficients(
+          step - group.firstStep + 1, rate: 0, weightDecay: 0, gradientScale: 1)
+      }
     }
   }
 
@@ -169,7 +178,8 @@ extension Network {
       let random = Philox(
         seed: plan.spec.seed, stream: RandomPurpose.weightNoise.rawValue,
         step: UInt64(step) << 24 | UInt64(index))
-      layout.addNormals(random, deviation: Float(plan.spec.weightNoise), to: index, in: parameters)
+      passes.addNormals(
+        random, deviation: Float(plan.spec.weightNoise), to: index, of: layout, in: parameters)
     }
   }
 

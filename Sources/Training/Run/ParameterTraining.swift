@@ -40,9 +40,11 @@ struct ParameterTraining: Sendable, Equatable {
 
   /// A group of parameters that are updated alike.
   struct Group: Sendable, Hashable {
+    /// The optimizer's steps count from here, as in PyTorch, where what has no gradient has no state yet.
+    let firstStep: Int
     let rateScale: Double
     let decays: Bool
   }
 
-  var group: Group { Group(rateScale: rateScale, decays: decays) }
+  var group: Group { Group(firstStep: firstStep, rateScale: rateScale, decays: decays) }
 }

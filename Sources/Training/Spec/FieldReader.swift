@@ -170,6 +170,13 @@ public final class FieldReader {
     return try readNumber(name, limits)
   }
 
+  /// A finite number within the limits, or none where it is null; the default where it is left out.
+  func numberOrNone(_ name: String, _ limits: Limits, default fallback: Double) throws(SpecError) -> Double? {
+    let number = try numberOrNone(name, limits)
+    notes?.note(name, limits.schema, default: .number(fallback))
+    return object[name] == nil ? fallback : number
+  }
+
   /// True or false.
   func bool(_ name: String, default fallback: Bool) throws(SpecError) -> Bool {
     notes?.note(name, ["type": "boolean"], default: .bool(fallback))

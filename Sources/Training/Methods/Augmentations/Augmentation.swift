@@ -12,10 +12,17 @@ protocol Augmentation: Sendable {
   /// Throws when examples of this shape cannot be changed so.
   func check(_ shape: [Int], _ path: String) throws(SpecError)
 
-  /// Changes one example in place; `scratch` has as much room.
+  /// Changes one example in place.
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom)
+}
+
+/// What an augmentation works with; of one thread.
+struct AugmentationRoom {
+  /// As many floats as an example with `ExampleShape.border` pixels around it.
+  let scratch: UnsafeMutablePointer<Float>
+  let kernels: KernelTable
 }
 
 extension Augmentation {
@@ -54,13 +61,18 @@ struct ExampleShape: Sendable {
 
   /// Numbers of one example.
   var count: Int { channels * height * width }
+  /// Pixels around a picture that an augmentation may put there in its scratch.
+  static let border = 2
+  /// Numbers of one example with that border.
+  var borderedCount: Int { channels * (height + 2 * Self.border) * (width + 2 * Self.border) }
 }
 
 /// The random numbers of one example in one epoch, in the order in which they are asked for.
 struct ExampleRandom {
   private let philox: Philox
   private var sequence: PhiloxSequence
-  private let noise: Philox
+  /// What its noise is drawn from.
+  let noise: Philox
 
   init(seed: UInt64, epoch: Int, row: Int32) {
     let step = UInt64(truncatingIfNeeded: epoch) << 32 | UInt64(UInt32(bitPattern: row))
@@ -76,33 +88,47 @@ struct ExampleRandom {
   mutating func integer(_ range: ClosedRange<Int>) -> Int {
     range.lowerBound + Int(sequence.bounded(UInt64(range.count)))
   }
-
-  /// Adds noise to an example.
-  func addNormals(to values: UnsafeMutablePointer<Float>, count: Int, deviation: Float) {
-    noise.addNormals(to: values, count: count, deviation: deviation)
-  }
 }
 
-/// The augmentations of a job, and room to work in. Used by one thread.
-final class Augmenter {
+/// The augmentations of a job.
+struct Augmenter: Sendable {
   private let steps: [any Augmentation]
   private let shape: ExampleShape
   private let seed: UInt64
-  private let scratch: UnsafeMutablePointer<Float>
+  private let kernels: KernelTable
 
-  init(_ steps: [any Augmentation], shape: [Int], seed: UInt64) {
+  init(_ steps: [any Augmentation], shape: [Int], seed: UInt64, kernels: KernelTable) {
     self.steps = steps
     self.shape = ExampleShape(shape)
     self.seed = seed
-    scratch = .allocate(capacity: self.shape.count)
-    scratch.initialize(repeating: 0, count: self.shape.count)
+    self.kernels = kernels
   }
 
-  deinit { scratch.deallocate() }
+  /// Floats of scratch that `apply` needs.
+  var scratchFloats: Int { max(shape.borderedCount, KernelTable.normalScratchFloats) }
+
+  /// About how long an example takes; shared among threads accordingly.
+  var nanosecondsEach: Int { steps.count * shape.count }
 
   /// Changes the example of a row for one epoch.
-  func apply(_ example: UnsafeMutablePointer<Float>, row: Int32, epoch: Int) {
+  func apply(
+    _ example: UnsafeMutablePointer<Float>, row: Int32, epoch: Int, scratch: UnsafeMutablePointer<Float>
+  ) {
     var random = ExampleRandom(seed: seed, epoch: epoch, row: row)
-    for step in steps { step.apply(example, shape, scratch: scratch, &random) }
+    let room = AugmentationRoom(scratch: scratch, kernels: kernels)
+    for step in steps { step.apply(example, shape, room, &random) }
+  }
+
+  /// The same on numbers of its own, for the few examples that are looked at.
+  func applied(to values: [Float], row: Int32, epoch: Int) -> [Float] {
+    var values = values
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: scratchFloats) { scratch in
+      values.withUnsafeMutableBufferPointer { buffer in
+        guard let start = buffer.baseAddress, let room = scratch.baseAddress else { return }
+        scratch.initialize(repeating: 0)
+        apply(start, row: row, epoch: epoch, scratch: room)
+      }
+    }
+    return values
   }
 }

@@ -13,7 +13,7 @@ struct Cutout: Augmentation {
   var encoded: JSONObject { ["type": .string(Self.type), "size": JSON(size)] }
 
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {
     let top = random.integer(0...shape.height - 1) - size / 2

@@ -15,9 +15,10 @@ struct GaussianNoise: Augmentation {
   func check(_ shape: [Int], _ path: String) {}
 
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {
-    random.addNormals(to: example, count: shape.count, deviation: Float(std))
+    room.kernels.addNormals(
+      random.noise, deviation: Float(std), to: example, count: shape.count, scratch: room.scratch)
   }
 }

@@ -13,7 +13,7 @@ struct HorizontalFlip: Augmentation {
   var encoded: JSONObject { ["type": .string(Self.type), "p": .number(p)] }
 
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {
     guard random.uniform() < p else { return }

@@ -12,7 +12,7 @@ protocol Mixing: Augmentation {
 extension Mixing {
   /// Nothing is done to a single example.
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {}
 

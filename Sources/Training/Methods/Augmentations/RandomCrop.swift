@@ -29,10 +29,10 @@ struct RandomCrop: Augmentation {
   }
 
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {
     let (top, left) = (random.integer(0...2 * padding), random.integer(0...2 * padding))
-    RandomShift.shift(example, shape, scratch: scratch, down: padding - top, right: padding - left)
+    RandomShift.shift(example, shape, scratch: room.scratch, down: padding - top, right: padding - left)
   }
 }

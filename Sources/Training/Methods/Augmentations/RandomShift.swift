@@ -13,11 +13,11 @@ struct RandomShift: Augmentation {
   var encoded: JSONObject { ["type": .string(Self.type), "pixels": JSON(pixels)] }
 
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {
     let (down, right) = (random.integer(-pixels...pixels), random.integer(-pixels...pixels))
-    Self.shift(example, shape, scratch: scratch, down: down, right: right)
+    Self.shift(example, shape, scratch: room.scratch, down: down, right: right)
   }
 
   /// Moves every channel.

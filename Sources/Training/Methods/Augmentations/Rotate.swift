@@ -16,47 +16,53 @@ struct Rotate: Augmentation {
   var encoded: JSONObject { ["type": .string(Self.type), "degrees": .number(degrees)] }
 
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {
     let turn = (2 * random.uniform() - 1) * degrees / 180
     let (cosine, sine) = (Float(ExactMath.cosPi(turn)), Float(ExactMath.sinPi(turn)))
-    let (height, width) = (shape.height, shape.width)
+    let (height, width, border) = (shape.height, shape.width, ExampleShape.border)
+    let stride = width + 2 * border
+    let plane = (height + 2 * border) * stride
+    surround(example, shape, room.scratch)
+    // Whatever lies outside is taken from the border, whose pixels are 0, so that no pixel needs a question.
     let (middleY, middleX) = (Float(height - 1) / 2, Float(width - 1) / 2)
-    scratch.update(from: example, count: shape.count)
+    let (lastX, lastY) = (Float(width + border), Float(height + border))
     for y in 0..<height {
+      let dy = Float(y) - middleY
+      let (startX, startY) = (middleX + Float(border) - sine * dy, middleY + Float(border) + cosine * dy)
       for x in 0..<width {
-        let (dx, dy) = (Float(x) - middleX, Float(y) - middleY)
-        let sourceX = cosine * dx - sine * dy + middleX
-        let sourceY = sine * dx + cosine * dy + middleY
-        let (left, top) = (Self.floor(sourceX), Self.floor(sourceY))
+        let dx = Float(x) - middleX
+        let sourceX = max(0, min(startX + cosine * dx, lastX))
+        let sourceY = max(0, min(startY + sine * dx, lastY))
+        let (left, top) = (Int(sourceX), Int(sourceY))
         let (right, down) = (sourceX - Float(left), sourceY - Float(top))
-        let isInside = left >= 0 && left < width - 1 && top >= 0 && top < height - 1
-        for channel in 0..<shape.channels {
-          let plane = scratch + channel * height * width
-          let (a, b, c, d): (Float, Float, Float, Float)
-          if isInside {
-            let first = plane + top * width + left
-            (a, b, c, d) = (first[0], first[1], first[width], first[width + 1])
-          } else {
-            func pixel(_ row: Int, _ column: Int) -> Float {
-              row >= 0 && row < height && column >= 0 && column < width ? plane[row * width + column] : 0
-            }
-            (a, b) = (pixel(top, left), pixel(top, left + 1))
-            (c, d) = (pixel(top + 1, left), pixel(top + 1, left + 1))
-          }
-          let upper = a * (1 - right) + b * right
-          let lower = c * (1 - right) + d * right
-          example[(channel * height + y) * width + x] = upper * (1 - down) + lower * down
+        var first = room.scratch + top * stride + left
+        var to = example + y * width + x
+        for _ in 0..<shape.channels {
+          let upper = first[0] * (1 - right) + first[1] * right
+          let lower = first[stride] * (1 - right) + first[stride + 1] * right
+          to.pointee = upper * (1 - down) + lower * down
+          first += plane
+          to += height * width
         }
       }
     }
   }
 
-  /// The largest whole number that is not above a small one; without a call of the mathematical library.
-  @inline(__always)
-  private static func floor(_ value: Float) -> Int {
-    let whole = Int(value)
-    return Float(whole) > value ? whole - 1 : whole
+  /// Copies a picture into the middle of zeros.
+  private func surround(
+    _ example: UnsafePointer<Float>, _ shape: ExampleShape, _ to: UnsafeMutablePointer<Float>
+  ) {
+    let border = ExampleShape.border
+    let stride = shape.width + 2 * border
+    to.update(repeating: 0, count: shape.borderedCount)
+    for channel in 0..<shape.channels {
+      for y in 0..<shape.height {
+        let row = channel * (shape.height + 2 * border) + border + y
+        (to + row * stride + border).update(
+          from: example + (channel * shape.height + y) * shape.width, count: shape.width)
+      }
+    }
   }
 }

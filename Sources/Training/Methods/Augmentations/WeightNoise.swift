@@ -16,7 +16,7 @@ struct WeightNoise: Augmentation {
   func check(_ shape: [Int], _ path: String) {}
 
   func apply(
-    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, scratch: UnsafeMutablePointer<Float>,
+    _ example: UnsafeMutablePointer<Float>, _ shape: ExampleShape, _ room: AugmentationRoom,
     _ random: inout ExampleRandom
   ) {}
 }

@@ -7,12 +7,13 @@ struct BatchNormLayer: Layer {
   static let type = "batch_norm"
 
   let eps: Double
-  let momentum: Double
+  /// The newest statistics' part in the running ones; nil for the plain mean over all batches.
+  let momentum: Double?
   let initialization: Initialization
 
   init(_ fields: FieldReader) throws(SpecError) {
     eps = try fields.number("eps", .notNegative, default: 1e-5)
-    momentum = try fields.number("momentum", .share, default: 0.1)
+    momentum = try fields.numberOrNone("momentum", .share, default: 0.1)
     let initialization = try fields.object("init")
     self.initialization = try initialization.method(.initializations, default: "default")
     guard self.initialization.isForVectors else {
@@ -27,7 +28,7 @@ struct BatchNormLayer: Layer {
 
   var encoded: JSONObject {
     [
-      "type": .string(Self.type), "eps": .number(eps), "momentum": .number(momentum),
+      "type": .string(Self.type), "eps": .number(eps), "momentum": momentum.map { .number($0) } ?? .null,
       "init": .object(initialization.encoded),
     ]
   }

@@ -31,7 +31,7 @@ extension MethodTable where Method == any Loss {
   static let losses = MethodTable(rows: [
     Row(CrossEntropyLoss.type) { fields throws(SpecError) in try CrossEntropyLoss(fields) },
     Row(MeanSquaredLoss.type) { _ in MeanSquaredLoss() },
-    Row(BinaryCrossEntropyLoss.type) { _ in BinaryCrossEntropyLoss() },
+    Row(BinaryCrossEntropyLoss.type) { fields throws(SpecError) in try BinaryCrossEntropyLoss(fields) },
     Row(MeanAbsoluteLoss.type) { _ in MeanAbsoluteLoss() },
     Row(MaskedLanguageLoss.type) { fields throws(SpecError) in try MaskedLanguageLoss(fields) },
     Row(HuberLoss.type) { fields throws(SpecError) in try HuberLoss(fields) },

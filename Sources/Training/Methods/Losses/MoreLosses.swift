@@ -34,11 +34,17 @@ struct HuberLoss: Loss {
 }
 
 /// Binary cross-entropy of logits: one logit for a set of two classes, otherwise one for each class, which is a yes or
-/// no of its own. PyTorch: BCEWithLogitsLoss.
+/// no of its own. A yes counts `pos_weight` times. PyTorch: BCEWithLogitsLoss.
 struct BinaryCrossEntropyLoss: Loss {
   static let type = "binary_cross_entropy"
 
-  var encoded: JSONObject { ["type": .string(Self.type)] }
+  let positiveWeight: Double
+
+  init(_ fields: FieldReader) throws(SpecError) {
+    positiveWeight = try fields.number("pos_weight", .positive, default: 1)
+  }
+
+  var encoded: JSONObject { ["type": .string(Self.type), "pos_weight": .number(positiveWeight)] }
 
   var task: DatasetTask { .classification }
 
@@ -46,6 +52,7 @@ struct BinaryCrossEntropyLoss: Loss {
 
   func add(to graph: inout Graph, _ output: Node) throws(GraphError) -> Node {
     let each = output.shape.count == 3 ? output.shape[1] : 1
-    return try graph.binaryCrossEntropy(output, labels: graph.labels(each: each))
+    return try graph.binaryCrossEntropy(
+      output, labels: graph.labels(each: each), positiveWeight: positiveWeight)
   }
 }

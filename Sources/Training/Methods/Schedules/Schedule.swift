@@ -43,7 +43,7 @@ extension Schedule {
 extension MethodTable where Method == any Schedule {
   /// All schedules.
   static let schedules = MethodTable(rows: [
-    Row(ConstantSchedule.type) { _ in ConstantSchedule() },
+    Row(ConstantSchedule.type) { fields throws(SpecError) in try ConstantSchedule(fields) },
     Row(StepSchedule.type) { fields throws(SpecError) in try StepSchedule(fields) },
     Row(MultiStepSchedule.type) { fields throws(SpecError) in try MultiStepSchedule(fields) },
     Row(ExponentialSchedule.type) { fields throws(SpecError) in try ExponentialSchedule(fields) },
