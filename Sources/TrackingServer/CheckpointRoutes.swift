@@ -93,19 +93,20 @@ private func download(
     "Content-Type": "application/octet-stream", "Content-Disposition": "attachment; filename=\"\(name)\"",
     "Cache-Control": "no-store",
   ]
-  let read: @Sendable (Int, Int) throws -> [UInt8] = { offset, count in
-    try context.store.readCheckpoint(run: run.uid, step: checkpoint.step, offset: offset, count: count)
-  }
   if modelOnly {
-    let bytes = try Checkpoint.modelPart(of: try read(0, checkpoint.bytes))
-    return HTTPResponse(status: 200, headers: headers, body: .bytes(bytes))
+    let model = try Checkpoint.modelPart(of: checkpointBytes(context.store, run.uid, checkpoint))
+    return HTTPResponse(
+      status: 200, headers: headers,
+      body: .stream(length: model.count) { writer in try model.write { try writer.write($0) } })
   }
   return HTTPResponse(
     status: 200, headers: headers,
     body: .stream(length: checkpoint.bytes) { writer in
       var offset = 0
       while offset < checkpoint.bytes {
-        let piece = try read(offset, min(pieceSize, checkpoint.bytes - offset))
+        let piece = try context.store.readCheckpoint(
+          run: run.uid, step: checkpoint.step, offset: offset,
+          count: min(pieceSize, checkpoint.bytes - offset))
         try writer.write(piece)
         offset += piece.count
       }

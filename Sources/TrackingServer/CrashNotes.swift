@@ -50,8 +50,8 @@ enum CrashNotes {
   }
 }
 
-/// Memory that is there before a fault and is never given back. Unchecked: a slot is written by the thread that holds it, and
-/// read by its fault.
+/// Memory that is there before a fault and is never given back. Unchecked: a slot is written by the thread that holds
+/// it, and read by its fault.
 private struct Notes: @unchecked Sendable {
   let jobs = UnsafeMutablePointer<Int64>.allocate(capacity: CrashNotes.slots)
   let threads = UnsafeMutablePointer<pthread_t>.allocate(capacity: CrashNotes.slots)

@@ -14,16 +14,19 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
     },
     Endpoint(
       method: .get, pattern: "/api/v1/datasets/{name}", permission: .read,
-      summary: "A data set with its quality report.", answer: .json("Dataset"), failures: [404]
+      summary: "A data set with its quality report.", answer: .json("Dataset"), failures: [404, 503]
     ) { request in
       let name = request.parameters["name"] ?? ""
-      do {
-        let dataset = try context.catalog.load(name)
-        var object = infoJSON(dataset.info).objectValue ?? [:]
-        object["quality"] = QualityReport(dataset).encode()
-        return .json(.object(object))
-      } catch let error as DatasetError {
-        throw HTTPFailure.notFound(error.description)
+      // All of the set is gone through.
+      return context.checks.answer { _ in
+        do {
+          let dataset = try context.catalog.load(name)
+          var object = infoJSON(dataset.info).objectValue ?? [:]
+          object["quality"] = QualityReport(dataset).encode()
+          return .json(.object(object))
+        } catch let error as DatasetError {
+          throw HTTPFailure.notFound(error.description)
+        }
       }
     },
     Endpoint(
@@ -58,7 +61,10 @@ func datasetEndpoints(_ context: Context) -> [Endpoint] {
         .init(
           name: "label", schema: ["type": "string"],
           meaning:
-            "The column to predict, of a CSV file; by default the last. With format text: the file is a CSV of two columns, a text and this label."
+            """
+            The column to predict, of a CSV file; by default the last. With format text: the file is a CSV of two \
+            columns, a text and this label.
+            """
         ),
         .init(
           name: "task", schema: ["type": "string", "enum": ["classification", "regression"]],

@@ -106,7 +106,8 @@ final class EnsembleKeeper: Sendable {
     _ number: Int, after runs: [String], to ensemble: EnsembleRecord, _ design: EnsembleDesign
   ) throws {
     let spec = try JobSpec.decode(design.job(number, after: runs, totalSteps: 0), catalog: catalog)
-    let plan = try JobPlan.make(spec, catalog: catalog, checkpoints: checkpointSource(store, weights))
+    let plan = try JobPlan.make(
+      spec, catalog: catalog, checkpoints: checkpointSource(store, weights), forRunning: false)
     let job = newJob(spec, plan, tags: [KeyValue(ensembleTag, "\(ensemble.id)")])
     let made = try store.write { db -> JobRecord? in
       guard try db.ensemble(ensemble.id)?.state == .running else { return nil }

@@ -147,7 +147,8 @@ private func plan(_ job: JSON, _ context: Context) throws -> JobPlan {
   do {
     let spec = try JobSpec.decode(job, catalog: context.catalog)
     return try JobPlan.make(
-      spec, catalog: context.catalog, checkpoints: checkpointSource(context.store, context.weights))
+      spec, catalog: context.catalog, checkpoints: checkpointSource(context.store, context.weights),
+      forRunning: false)
   } catch {
     throw baseFailure(error)
   }

@@ -15,13 +15,15 @@ func jobEndpoints(_ context: Context) -> [Endpoint] {
       ],
       body: "JobSpec", answer: .json("Job", status: 201), failures: [413, 503], bodyLimit: 16 << 20
     ) { request in
-      let spec = try jobSpec(try body(of: request), context)
-      let plan = try jobPlan(spec, context)
-      if try QueryReader(query: request.query).flag("dry_run") { return .json(dryRun(spec, plan)) }
-      let job = try submit(spec, plan, context)
-      var response = HTTPResponse.json(jobJSON(job, context.scheduler.progress(of: job.id)), status: 201)
-      response.headers.set("Location", "/api/v1/jobs/\(job.id)")
-      return response
+      let isDry = try QueryReader(query: request.query).flag("dry_run")
+      return try checked(try body(of: request), context) { spec in
+        let plan = try jobPlan(spec, context)
+        if isDry { return .json(dryRun(spec, plan)) }
+        let job = try submit(spec, plan, context)
+        var response = HTTPResponse.json(jobJSON(job, context.scheduler.progress(of: job.id)), status: 201)
+        response.headers.set("Location", "/api/v1/jobs/\(job.id)")
+        return response
+      }
     },
     Endpoint(
       method: .post, pattern: "/api/v1/jobs/check", permission: .read,
@@ -32,7 +34,7 @@ func jobEndpoints(_ context: Context) -> [Endpoint] {
           name: "caret", schema: ["type": "integer", "minimum": 0],
           meaning: "An offset in the text, in UTF-16 units, for which to propose what may stand there.")
       ],
-      body: "JobSpec", answer: .json("JobCheck"), failures: [413], bodyLimit: 1 << 20
+      body: "JobSpec", answer: .json("JobCheck"), failures: [413, 503], bodyLimit: 1 << 20
     ) { request in
       let bytes = try request.body.readAll()
       let caret = try QueryReader(query: request.query).optionalInteger("caret").map { Int(clamping: $0) }
@@ -40,14 +42,23 @@ func jobEndpoints(_ context: Context) -> [Endpoint] {
       var answer: JSONObject = ["plan": .null, "error": .null, "range": .null, "proposals": .null]
       if caret != nil { answer["proposals"] = proposalsJSON(text) }
       // A page asks this after each edit; browsers report every answer of 400 as an error of the page.
-      do {
-        let spec = try jobSpec(try parsed(bytes), context)
-        answer["plan"] = dryRun(spec, try jobPlan(spec, context))
-      } catch let fault as HTTPFailure where fault.status == 400 {
+      @Sendable func note(_ error: any Error, in answer: inout JSONObject) throws {
+        guard let fault = error as? HTTPFailure, fault.status == 400 else { throw error }
         answer["error"] = fault.json
         answer["range"] = (fault.field.flatMap(text.range) ?? breakRange(bytes)).map(rangeJSON) ?? .null
       }
-      return .json(.object(answer))
+      do {
+        return try checked(try parsed(bytes), context) { [answer] spec in
+          var answer = answer
+          do { answer["plan"] = dryRun(spec, try jobPlan(spec, context)) } catch {
+            try note(error, in: &answer)
+          }
+          return .json(.object(answer))
+        }
+      } catch {
+        try note(error, in: &answer)
+        return .json(.object(answer))
+      }
     },
     Endpoint(
       method: .get, pattern: "/api/v1/jobs", permission: .read, summary: "Jobs, newest first.",
@@ -77,6 +88,15 @@ func jobEndpoints(_ context: Context) -> [Endpoint] {
   ]
 }
 
+/// An answer about a job: at once, or beside the handlers where its text may have to be gone through for it.
+private func checked(
+  _ json: JSON, _ context: Context, _ answer: @escaping @Sendable (JobSpec) throws -> HTTPResponse
+) throws -> HTTPResponse {
+  let spec = try jobSpec(json, context)
+  guard spec.readsText else { return try answer(spec) }
+  return context.checks.answer { _ in try answer(spec) }
+}
+
 /// Decodes a job; a fault names its field.
 func jobSpec(_ json: JSON, _ context: Context) throws -> JobSpec {
   do { return try JobSpec.decode(json, catalog: context.catalog) } catch {
@@ -88,7 +108,8 @@ func jobSpec(_ json: JSON, _ context: Context) throws -> JobSpec {
 func jobPlan(_ spec: JobSpec, _ context: Context) throws -> JobPlan {
   do {
     return try JobPlan.make(
-      spec, catalog: context.catalog, checkpoints: checkpointSource(context.store, context.weights))
+      spec, catalog: context.catalog, checkpoints: checkpointSource(context.store, context.weights),
+      forRunning: false)
   } catch {
     throw HTTPFailure.invalid(error.field.isEmpty ? nil : error.field, error.message)
   }

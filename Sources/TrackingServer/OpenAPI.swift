@@ -300,13 +300,19 @@ private let schemas: JSONObject = [
       "ensemble": [
         "type": "object", "additionalProperties": reference("Number"),
         "description":
-          "Metrics of the mean prediction: probabilities of classes or numbers averaged, with boosting weighted by votes; with folds each example predicted by the member that did not train on it.",
+          """
+        Metrics of the mean prediction: probabilities of classes or numbers averaged, with boosting weighted by votes; \
+        with folds each example predicted by the member that did not train on it.
+        """,
       ],
       "mean": metricValues, "standard_deviation": metricValues,
       "squared_error": [
         "type": "number",
         "description":
-          "The mean squared error of the members: bias_squared + variance + noise. variance is how far members are from their mean, noise is estimated by the Gamma test, bias_squared is the rest.",
+          """
+        The mean squared error of the members: bias_squared + variance + noise. variance is how far members are from \
+        their mean, noise is estimated by the Gamma test, bias_squared is the rest.
+        """,
       ],
       "bias_squared": number, "variance": number, "noise": number,
       "largest_weights": [

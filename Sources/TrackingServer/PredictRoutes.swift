@@ -32,7 +32,7 @@ private func predictor(of run: RunRecord, _ label: String, _ context: Context) t
   let bytes = checkpointBytes(context.store, run.uid, checkpoint)
   do {
     let spec = try JobSpec.decode(try JSON.parse(job.spec), catalog: context.catalog)
-    return try Predictor(spec: spec, catalog: context.catalog, checkpoint: bytes)
+    return try Predictor(spec: spec, catalog: context.catalog, checkpoint: bytes, readsText: false)
   } catch let error as SpecError {
     throw HTTPFailure.conflict("the model of run \(run.uid) cannot be made again: \(error.message)")
   }
@@ -123,7 +123,10 @@ private struct PredictRequest {
       throw SpecError(
         field: "inputs.\(index)",
         message:
-          "inputs.\(index) must be the numbers of an example, in one list or of shape \(predictor.inputShape), got shape \(input.shape)"
+          """
+          inputs.\(index) must be the numbers of an example, in one list or of shape \(predictor.inputShape), got shape \
+          \(input.shape)
+          """
       )
     }
     let outputs =

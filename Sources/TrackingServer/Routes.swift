@@ -16,6 +16,7 @@ struct Context: Sendable {
   let measurements = LongWork()
   let predictions = LongWork(limit: 256)
   let uploads = LongWork()
+  let checks = LongWork(limit: 256)
 
   init(store: Store, threads: Int) throws {
     self.store = store

@@ -19,8 +19,7 @@ func sharpnessEndpoints(_ context: Context) -> [Endpoint] {
         throw HTTPFailure.notFound("run \(run.uid) was not trained here, so there is no model of it")
       }
       let checkpoint = try checkpoint(asked.checkpoint, run, context)
-      let bytes = try context.store.readCheckpoint(
-        run: run.uid, step: checkpoint.step, offset: 0, count: checkpoint.bytes)
+      let bytes = checkpointBytes(context.store, run.uid, checkpoint)
       return context.measurements.answer { goOn in
         do {
           let found = try Sharpness.measure(

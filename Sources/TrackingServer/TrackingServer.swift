@@ -85,7 +85,7 @@ public final class TrackingServer: Sendable {
 
   /// Stops taking work, checkpoints running jobs, drains requests, closes the store.
   public func stop() {
-    for work in [context.measurements, context.predictions, context.uploads] { work.stop() }
+    for work in [context.measurements, context.predictions, context.uploads, context.checks] { work.stop() }
     context.ensembles.stop()
     context.scheduler.stop()
     context.hub.close()

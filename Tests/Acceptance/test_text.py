@@ -4,6 +4,7 @@ import gzip
 import math
 import os
 import threading
+import time
 
 import pytest
 import requests
@@ -152,3 +153,55 @@ def test_a_large_text_passes_through_a_small_memory(server):
         watcher.join()
     assert peak[0] < 120 << 10, f"{peak[0]} kB"
     assert os.listdir(os.path.join(server.folder, "artifacts", "datasets")) == ["verse.dataset"]
+
+
+def test_jobs_on_a_large_text_are_checked_beside_the_handlers(server):
+    """Of a text it is known what it is made of, so a job is not kept waiting for its tokens; and where they must be counted,
+    nobody else waits."""
+    words = ["".join("abcdefghij"[int(digit)] for digit in str(7 * i % 18_000)) for i in range(20_000)]
+    block = " ".join(words).encode() + b"\n"
+    count = (64 << 20) // len(block)
+    answer = requests.put(f"{server.url}/api/v1/datasets/verse?format=text", data=(block for _ in range(count)), timeout=300)
+    assert answer.status_code == 201, answer.text
+    server.stop()
+    server.start()
+
+    def spec(tokenizer, **more):
+        found = job(train={"steps": 2, "batch_size": 4}, checkpoint={"every_steps": 0})
+        found["model"] = {"layers": [{"type": "embedding", "dim": 2}, {"type": "linear", "out": 18_000}]}
+        found["dataset"] = {"name": "verse", "context": 16, "validation": 1e-5, "tokenizer": tokenizer, **more}
+        if tokenizer == "char":
+            found["model"] = {"preset": "transformer_lm", "layers": 1, "dim": 8, "heads": 1}
+        return found
+
+    def dry(spec):
+        began = time.monotonic()
+        found = requests.post(f"{server.url}/api/v1/jobs?dry_run=true", json=spec, timeout=120)
+        return found, time.monotonic() - began
+
+    for tokenizer in ("char", "word"):
+        told, seconds = dry(spec(tokenizer))
+        assert seconds < 2, f"{tokenizer}: {seconds} s"
+        if tokenizer == "word":
+            # A wrong number of outputs is found without the tokens: the message knows the size of the vocabulary.
+            vocabulary = len({" " + word for word in words[1:]}) + len([words[0], "\n"])
+            assert told.status_code == 400 and str(vocabulary) in told.json()["message"], told.text
+        else:
+            assert told.status_code == 200, told.text
+            tokens = count * len(block) - round(1e-5 * count * len(block))
+            assert told.json()["steps_per_epoch"] == math.ceil((tokens - 1) // 16 / 4)
+
+    # With a limit the words up to it are counted; so many questions at once would take every handler.
+    slow = [threading.Thread(target=dry, args=(spec("word", limit=count * len(block) - 1 - i),)) for i in range(24)]
+    for thread in slow:
+        thread.start()
+    waits = []
+    while any(thread.is_alive() for thread in slow):
+        began = time.monotonic()
+        assert server.request("GET", "/healthz").status_code == 200
+        assert server.request("GET", "/api/v1/jobs").status_code == 200
+        waits.append(time.monotonic() - began)
+        time.sleep(0.01)
+    assert len(waits) > 10 and max(waits) < 2, f"{len(waits)} answers, the slowest in {max(waits)} s"
+    ended = server.wait(server.submit(spec("char"))["id"], timeout=120)
+    assert ended["state"] == "finished", ended

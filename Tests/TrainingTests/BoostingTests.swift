@@ -163,12 +163,13 @@ import Testing
     let epsilon = 0.01
     func measured(_ steps: Int, _ seed: UInt64 = 0) throws -> Sharpness {
       try Sharpness.measure(
-        spec: JobSpec.decode(job), catalog: .builtin, checkpoint: bytes, epsilon: epsilon, steps: steps,
+        spec: JobSpec.decode(job), catalog: .builtin, checkpoint: ByteSource(bytes), epsilon: epsilon,
+        steps: steps,
         starts: 3, limit: 1000, seed: seed)
     }
     let plan = try plan(job)
     let (part, scaling) = (plan.split.train, Standardization(plan.split.train))
-    let tensors = try Checkpoint(bytes).evaluatedModel
+    let tensors = try Checkpoint.evaluatedModel(of: Safetensors(bytes))
     let weights = try ["0.weight", "0.bias"].flatMap { name in
       try #require(tensors.first { $0.name == name }).values.map(Double.init)
     }
@@ -202,7 +203,8 @@ import Testing
     let bytes = try #require(run.latest?.bytes)
     let found = try [1e-4, 1e-3, 1e-2].map { epsilon in
       try Sharpness.measure(
-        spec: JobSpec.decode(dropoutJob), catalog: .builtin, checkpoint: bytes, epsilon: epsilon, steps: 8,
+        spec: JobSpec.decode(dropoutJob), catalog: .builtin, checkpoint: ByteSource(bytes), epsilon: epsilon,
+        steps: 8,
         starts: 2, limit: 500, seed: 1)
     }
     #expect(found[0].loss == found[1].loss && found[0].sharpness > 0)

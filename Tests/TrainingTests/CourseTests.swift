@@ -266,10 +266,10 @@ import Testing
 
     let plan = try plan(Self.small)
     let network = try Network(plan, threads: 1, try KernelTable.select())
-    let checkpoint = try Checkpoint(try #require(run.latest).bytes)
+    let bytes = try #require(run.latest).bytes
     try network.restore(
-      checkpoint.tensors.filter { !$0.name.hasPrefix("model.") }
-        + checkpoint.evaluatedModel.map {
+      Checkpoint(bytes).tensors.filter { !$0.name.hasPrefix("model.") }
+        + Checkpoint.evaluatedModel(of: Safetensors(bytes)).map {
           NamedTensor(name: "model.\($0.name)", shape: $0.shape, values: $0.values)
         })
     #expect(network.evaluate(try #require(plan.split.validation)).loss == run.values("val/loss").last)

@@ -65,7 +65,7 @@ private let normJob: JSON = [
     let losses = run.values("train/loss")
     #expect(losses.count == golden.losses.count)
     for (mine, exact) in zip(losses, golden.losses) { #expect(abs(mine - exact) < 1e-5 * exact) }
-    let model = try Safetensors(Checkpoint.modelPart(of: try #require(run.latest).bytes))
+    let model = try Safetensors(modelPart(of: try #require(run.latest).bytes))
     for (buffer, exact) in zip(plan.architecture.buffers, golden.buffers) {
       let tensor = try model.tensor(buffer.name)
       let sum = tensor.integers?.reduce(0) { $0 + Double($1) } ?? tensor.values.reduce(0) { $0 + Double($1) }
@@ -75,7 +75,7 @@ private let normJob: JSON = [
 
   @Test func buffersAreInCheckpointsUnderPyTorchsNames() throws {
     let run = try finished(normJob)
-    let file = try Safetensors(Checkpoint.modelPart(of: try #require(run.latest).bytes))
+    let file = try Safetensors(modelPart(of: try #require(run.latest).bytes))
     let names = Set(file.entries.map(\.name))
     #expect(
       names == [

@@ -96,6 +96,9 @@ final class MemoryRecorder: RunRecorder {
   func values(_ key: String) -> [Double] { (curves[key] ?? []).map(\.value) }
 }
 
+/// The model's part of a checkpoint's bytes.
+func modelPart(of bytes: [UInt8]) throws -> [UInt8] { try Checkpoint.modelPart(of: ByteSource(bytes)).bytes }
+
 func plan(_ json: JSON) throws -> JobPlan { try JobPlan.make(JobSpec.decode(json)) }
 
 /// Runs a job to its end and returns what it reported.

@@ -41,6 +41,106 @@ import Testing
     }
   }
 
+  /// What a job is checked with, from the facts of a file or without them, is what its reading will be.
+  @Test(arguments: TokenizerKind.allCases) func outlinesAreTheReadings(_ kind: TokenizerKind) throws {
+    let memory = RunningText(Self.long)
+    for limit in [nil, 1_000_000, 100_003, 100_004, 100_005, 65_536, 7, 2] as [Int?] {
+      let wanted = try memory.reading(kind, limit: limit)
+      let outline = try RunningText(Self.long).outline(kind, limit: limit)
+      #expect(outline.tokenizer.vocabulary == wanted.tokenizer.vocabulary)
+      #expect(outline.tokens.count == wanted.tokens.count && !outline.tokens.isRead && wanted.tokens.isRead)
+      try inFile(Self.long) { file in
+        let outline = try file.outline(kind, limit: limit)
+        #expect(outline.tokens.count == wanted.tokens.count)
+        #expect(outline.tokenizer.vocabulary == wanted.tokenizer.vocabulary)
+      }
+    }
+  }
+
+  /// What is stored behind a text is what going through it tells, for texts of an older form too.
+  @Test func factsAreKept() throws {
+    let folder = try TemporaryLibrary()
+    for (name, text) in [
+      ("long", Self.long), ("quotes", "\"a\u{0} \\b\u{FEFF}\" \u{7F}\n\u{1F5FF}\u{2028} \u{E9}e\u{301}"),
+    ] {
+      _ = try folder.add(name, .text, text)
+      let kept = try #require(try folder.library.load(name).text)
+      var old = try FileWriter("\(folder.path)/old-\(name).dataset")
+      try old.write(Array("CAIRNTX1".utf8) + Array(text.utf8))
+      try old.finish()
+      for other in [RunningText(text), try #require(try folder.library.load("old-\(name)").text)] {
+        #expect(kept.count == other.count && kept.words == other.words)
+        #expect(kept.characters.elementsEqual(other.characters) { $0 == $1 })
+        #expect(
+          kept.excerpt(max(0, kept.count - 9)..<kept.count)
+            == other.excerpt(max(0, kept.count - 9)..<kept.count))
+      }
+    }
+    let path = "\(folder.path)/long.dataset"
+    let mapped = try #require(MappedFile(path))
+    let whole = withExtendedLifetime(mapped) { Array(mapped.bytes) }
+    for (name, bytes) in [
+      ("cut", whole.dropLast(3)), ("changed", whole.dropLast(1) + [0x5D]), ("short", whole.prefix(12)),
+    ] {
+      var file = try FileWriter("\(folder.path)/\(name).dataset")
+      try file.write(Array(bytes))
+      try file.finish()
+      #expect(throws: DatasetError.self) { try folder.library.load(name) }
+    }
+  }
+
+  /// More words than a vocabulary may have are told of at once, and are no fault of a model of characters.
+  @Test func tooManyWords() throws {
+    let text = (0...Tokenizer.limit).map { "w\($0)" }.joined(separator: "\n")
+    for text in [text, String(text.dropLast(7)), String(text.dropLast(14))] {
+      try inFile(text) { file in
+        for running in [file, RunningText(text)] {
+          // Beside the numbers there are a letter and the end of a line.
+          #expect(running.words == .tooMany)
+          #expect(throws: Tokenizer.tooLarge) { try running.outline(.word, limit: nil) }
+          #expect(throws: Tokenizer.tooLarge) { try running.reading(.word, limit: 9) }
+          let characters = try running.outline(.char, limit: nil)
+          #expect(characters.tokens.count == text.utf8.count)
+        }
+      }
+    }
+    let fits = (0..<Tokenizer.limit - 2).map { "w\($0)" }.joined(separator: "\n")
+    #expect(try RunningText(fits).outline(.word, limit: nil).tokenizer.vocabulary.count == Tokenizer.limit)
+  }
+
+  /// A plan that was only checked cannot run by mistake: it has no tokens.
+  @Test func aCheckedPlanDoesNotRun() throws {
+    let job: JSON = [
+      "dataset": ["name": "verse", "context": 8],
+      "model": ["preset": "transformer_lm", "layers": 1, "dim": 8, "heads": 1],
+      "optimizer": ["type": "sgd"], "train": ["steps": 1],
+    ]
+    let spec = try JobSpec.decode(job, catalog: verse)
+    let checked = try JobPlan.make(spec, catalog: verse, forRunning: false)
+    let whole = try JobPlan.make(spec, catalog: verse)
+    #expect(checked.memoryBytes == whole.memoryBytes && checked.stepsPerEpoch == whole.stepsPerEpoch)
+    #expect(checked.split.train.rows == whole.split.train.rows && checked.layers == whole.layers)
+    #expect(throws: TrainingError.self) {
+      try Trainer(plan: checked).run(recorder: MemoryRecorder(), control: RunControl())
+    }
+  }
+
+  @Test func wordsAreFoundByTheirBytes() throws {
+    var table = WordTable()
+    var wanted: [[UInt8]: Int] = [:]
+    var state: UInt64 = 7
+    for _ in 0..<50_000 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      let word = withUnsafeBytes(of: state >> 33 & 0x3FFF) { Array($0.prefix(Int(state >> 60) % 9)) }
+      let number = word.withUnsafeBytes { table.insert($0) }
+      #expect(number == wanted[word] ?? wanted.count)
+      wanted[word] = number
+    }
+    #expect(table.count == wanted.count && wanted.count > 10_000)
+    for (word, number) in wanted { #expect(word.withUnsafeBytes { table.number(of: $0) } == number) }
+    #expect(Array("nobody".utf8).withUnsafeBytes { table.number(of: $0) } == nil)
+  }
+
   @Test func excerptsAreFoundByTheirScalars() throws {
     let scalars = Array(Self.long.unicodeScalars)
     try inFile(Self.long) { text in

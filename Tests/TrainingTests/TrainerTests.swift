@@ -266,12 +266,12 @@ import Testing
         == model.map { "model.\($0)" } + model.map { "optimizer.m.\($0)" } + model.map { "optimizer.v.\($0)" }
     )
     #expect(try file.tensor("model.0.weight").shape == [16, 64])
-    let part = try Safetensors(try Checkpoint.modelPart(of: bytes))
+    let part = try Safetensors(try modelPart(of: bytes))
     #expect(part.entries.map(\.name) == model && part.metadata("format") == "pt")
     #expect(try part.tensor("3.weight").values == (try file.tensor("model.3.weight").values))
     let spec = try JSON.parse(try #require(file.metadata("spec")))
     #expect(try JobSpec.decode(spec) == JobSpec.decode(dropoutJob))
-    #expect(throws: SafetensorsError.self) { try Checkpoint.modelPart(of: Checkpoint.modelPart(of: bytes)) }
+    #expect(throws: SafetensorsError.self) { try modelPart(of: modelPart(of: bytes)) }
   }
 
   @Test func checkpointMustFit() throws {

@@ -188,7 +188,7 @@ import Testing
     #expect(tensors["average.1.num_batches_tracked"]?.count == Int64(batches.count))
     #expect(tensors["model.1.num_batches_tracked"]?.count == 24)
     // The model that others are given has them, and they are what was evaluated.
-    let given = try Safetensors(Checkpoint.modelPart(of: try #require(run.latest).bytes))
+    let given = try Safetensors(modelPart(of: try #require(run.latest).bytes))
     #expect(try given.tensor("1.running_mean").values == tensors["average.1.running_mean"]?.values)
     let network = try Network(plan, threads: 2, try KernelTable.select())
     try network.restore(try Checkpoint(try #require(run.latest).bytes).tensors)

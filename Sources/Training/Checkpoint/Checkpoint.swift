@@ -94,38 +94,35 @@ public struct Checkpoint: Sendable {
   }
 
   /// The model's tensors alone, averaged where the run averages, under PyTorch's names, for
-  /// `torch.nn.Sequential(...).load_state_dict(safetensors.torch.load_file(f))`.
-  public static func modelPart(of bytes: [UInt8]) throws(SafetensorsError) -> [UInt8] {
-    let checkpoint = try Checkpoint(bytes)
-    return Safetensors.encode(
-      checkpoint.evaluatedModel,
+  /// `torch.nn.Sequential(...).load_state_dict(safetensors.torch.load_file(f))`. Of the checkpoint's file only the header
+  /// is read now, and the tensors when they are written.
+  public static func modelPart(of source: ByteSource) throws(SafetensorsError) -> SafetensorsExcerpt {
+    let file = try Safetensors(source)
+    let checkpoint = try Checkpoint(withoutTensorsOf: file)
+    return SafetensorsExcerpt(
+      of: source, evaluatedEntries(of: file),
       metadata: [("format", "pt"), ("step", "\(checkpoint.step)"), ("spec", checkpoint.spec)])
   }
 
-  /// The model that was evaluated, under PyTorch's names: the average where there is one.
-  public var evaluatedModel: [NamedTensor] {
-    func part(_ prefix: String) -> [NamedTensor] {
-      tensors.filter { $0.name.hasPrefix(prefix) }.map {
-        $0.renamed(String($0.name.dropFirst(prefix.count)))
-      }
-    }
-    let (model, average) = (part("model."), part("average."))
-    return model.map { tensor in average.first { $0.name == tensor.name } ?? tensor }
-  }
-
-  /// `evaluatedModel` of a checkpoint's file, of which nothing else is read.
+  /// The model that was evaluated, under PyTorch's names: the average where there is one. Of a checkpoint's file nothing
+  /// else is read.
   static func evaluatedModel(of file: Safetensors) throws(SafetensorsError) -> [NamedTensor] {
     _ = try Checkpoint(withoutTensorsOf: file)
+    var model: [NamedTensor] = []
+    for (name, entry) in evaluatedEntries(of: file) { model.append(try file.tensor(entry).renamed(name)) }
+    return model
+  }
+
+  /// Where those tensors are, with PyTorch's names.
+  private static func evaluatedEntries(of file: Safetensors) -> [(name: String, entry: Safetensors.Entry)] {
     let (prefix, average) = ("model.", "average.")
     let averages = Dictionary(
       file.entries.filter { $0.name.hasPrefix(average) }.map { ($0.name.dropFirst(average.count), $0) }
     ) { first, _ in first }
-    var model: [NamedTensor] = []
-    for entry in file.entries where entry.name.hasPrefix(prefix) {
+    return file.entries.filter { $0.name.hasPrefix(prefix) }.map { entry in
       let name = entry.name.dropFirst(prefix.count)
-      model.append(try file.tensor(averages[name] ?? entry).renamed(String(name)))
+      return (String(name), averages[name] ?? entry)
     }
-    return model
   }
 
   /// A file name that carries what matters, of characters that every file system takes:

@@ -61,8 +61,8 @@ extension NamedTensor {
 public struct SafetensorsFile {
   /// How many bytes it has.
   public let count: Int
-  private let head: [UInt8]
-  private let tensors: [TensorSource]
+  fileprivate let head: [UInt8]
+  fileprivate let tensors: [TensorSource]
 
   /// A file of the given tensors, ordered by size of their elements and name, and metadata in the order given.
   init(_ tensors: [TensorSource], metadata: [(key: String, value: String)]) {
@@ -103,5 +103,48 @@ public struct SafetensorsFile {
     bytes.reserveCapacity(count)
     write { bytes += $0 }
     return bytes
+  }
+}
+
+/// Some tensors of a file as a file of their own, copied while it is written.
+public struct SafetensorsExcerpt: Sendable {
+  /// How many bytes it has.
+  public let count: Int
+  private let head: [UInt8]
+  private let ranges: [Range<Int>]
+  private let source: ByteSource
+
+  /// Entries of the safetensors file `source` under other names.
+  init(
+    of source: ByteSource, _ entries: [(name: String, entry: Safetensors.Entry)],
+    metadata: [(key: String, value: String)]
+  ) {
+    let places = Dictionary(entries.map { ($0.name, $0.entry.range) }) { first, _ in first }
+    let file = SafetensorsFile(
+      entries.map { name, entry in
+        TensorSource(name: name, shape: entry.shape, type: entry.type, pieces: 0) { _ in [] }
+      }, metadata: metadata)
+    (count, head) = (file.count, file.head)
+    ranges = file.tensors.compactMap { places[$0.name] }
+    self.source = source
+  }
+
+  /// Gives the file's bytes in order, a MiB at a time; throws what reading throws.
+  public func write(_ sink: ([UInt8]) throws -> Void) throws {
+    try sink(head)
+    for range in ranges {
+      for first in stride(from: range.lowerBound, to: range.upperBound, by: 1 << 20) {
+        try sink(try source.bytes(first..<min(first + 1 << 20, range.upperBound)))
+      }
+    }
+  }
+
+  /// All bytes at once.
+  var bytes: [UInt8] {
+    get throws {
+      var bytes: [UInt8] = []
+      try write { bytes += $0 }
+      return bytes
+    }
   }
 }

@@ -49,17 +49,18 @@ public struct JobPlan: Sendable {
 
   /// Checks a job against its data, a limit of memory and what it begins from; throws the first fault with the path of
   /// its field. A run that goes on from its own checkpoint does not begin: then `isResuming`, and `model.init_from` is
-  /// not looked at.
+  /// not looked at. A plan that is not `forRunning` cannot be run: the tokens of its text were only counted.
   public static func make(
     _ spec: JobSpec, catalog: DatasetCatalog = .builtin, memoryLimit: Int = defaultMemoryLimit,
-    checkpoints: CheckpointSource? = nil, isResuming: Bool = false
+    checkpoints: CheckpointSource? = nil, isResuming: Bool = false, forRunning: Bool = true
   ) throws(SpecError) -> JobPlan {
-    try JobPlan(spec, catalog, memoryLimit, isResuming ? nil : spec.model.initFrom, checkpoints)
+    try JobPlan(
+      spec, catalog, memoryLimit, isResuming ? nil : spec.model.initFrom, checkpoints, reads: forRunning)
   }
 
   private init(
     _ spec: JobSpec, _ catalog: DatasetCatalog, _ memoryLimit: Int, _ initFrom: InitFromSpec?,
-    _ checkpoints: CheckpointSource?
+    _ checkpoints: CheckpointSource?, reads: Bool
   ) throws(SpecError) {
     self.spec = spec
     let loaded: Dataset
@@ -68,7 +69,7 @@ public struct JobPlan: Sendable {
     }
     let read =
       try spec.dataset.text.map { text throws(SpecError) in
-        try loaded.tokenized(text, limit: spec.dataset.limit)
+        try loaded.tokenized(text, limit: spec.dataset.limit, reads: reads)
       } ?? loaded
     let masks = spec.loss is MaskedLanguageLoss
     guard !masks || read.info.kind == .text else {
@@ -196,6 +197,9 @@ public struct JobPlan: Sendable {
     let copies = spec.train.earlyStopping?.restoreBest == true ? 2 : 1
     return models * copies + (spec.train.replicas > 1 ? 1 : 0)
   }
+
+  /// Whether its data can be read, so that it can run.
+  var isForRunning: Bool { (dataset.pool.tokens ?? dataset.pool.tokenRows)?.isRead ?? true }
 
   /// How the examples of an update of `count` are computed.
   func shards(of count: Int) -> [Shard] { Shard.all(of: count, batchSize: batchSize, spec.train) }

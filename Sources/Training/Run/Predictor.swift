@@ -8,9 +8,12 @@ public final class Predictor {
   let plan: JobPlan
   let network: Network
 
-  /// Reads a checkpoint of the job. Throws when the job's data cannot be read or the checkpoint is not the job's.
-  public init(spec: JobSpec, catalog: DatasetCatalog, checkpoint: ByteSource, threads: Int = 1) throws {
-    plan = try JobPlan.make(spec, catalog: catalog, isResuming: true)
+  /// Reads a checkpoint of the job. Throws when the job's data cannot be read or the checkpoint is not the job's. Without
+  /// `readsText` only inputs that are given can be asked about, and none of the job's own texts.
+  public init(
+    spec: JobSpec, catalog: DatasetCatalog, checkpoint: ByteSource, threads: Int = 1, readsText: Bool = true
+  ) throws {
+    plan = try JobPlan.make(spec, catalog: catalog, isResuming: true, forRunning: readsText)
     network = try Network(plan, threads: threads, try KernelTable.select())
     let file = try Safetensors(checkpoint)
     _ = try Checkpoint(withoutTensorsOf: file)

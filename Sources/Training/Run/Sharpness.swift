@@ -22,7 +22,7 @@ public struct Sharpness: Sendable, Equatable {
   /// dropout, augmentation or noise; batch norm takes the statistics of batches, as in training. The same question has the
   /// same answer, bit for bit. `goOn` is asked before each step, and throws to end the search.
   public static func measure(
-    spec: JobSpec, catalog: DatasetCatalog, checkpoint: [UInt8], epsilon: Double, steps: Int, starts: Int,
+    spec: JobSpec, catalog: DatasetCatalog, checkpoint: ByteSource, epsilon: Double, steps: Int, starts: Int,
     limit: Int? = nil, seed: UInt64, threads: Int = 1, goOn: () throws -> Void = {}
   ) throws -> Sharpness {
     let quiet = try JobSpec.decode(withoutNoise(spec.encode()), catalog: catalog)
@@ -30,7 +30,7 @@ public struct Sharpness: Sendable, Equatable {
     guard Prediction.isKnown(plan.spec.loss) else {
       throw SpecError("loss.type", "draws what is to be predicted anew at every step, so it has no landscape")
     }
-    let model = try Checkpoint(checkpoint).evaluatedModel
+    let model = try Checkpoint.evaluatedModel(of: Safetensors(checkpoint))
     let landscape = try Landscape(
       plan, model, limit: limit ?? 8 * plan.dataset.evaluationBatch, threads: threads)
     let center = landscape.center

@@ -28,6 +28,9 @@ public struct Trainer: Sendable {
     from checkpoint: ByteSource? = nil, recorder: any RunRecorder, control: RunControl, threads: Int = 1
   ) throws(TrainingError) -> TrainingOutcome {
     do {
+      guard plan.isForRunning else {
+        throw TrainingError(step: nil, description: "the job was only checked, and its text was not read")
+      }
       let kernels = try self.kernels ?? KernelTable.select()
       let network = try Network(plan, threads: plan.spec.train.threads ?? threads, kernels)
       let run = try TrainingRun(plan, network, from: checkpoint, recorder, control)

@@ -98,6 +98,9 @@ public struct JobSpec: Sendable {
     }
   }
 
+  /// Whether its data are texts, which may have to be gone through before it can be checked.
+  public var readsText: Bool { dataset.text != nil }
+
   /// The deviation of all noise on the parameters.
   var weightNoise: Double {
     augment.compactMap { $0 as? WeightNoise }.reduce(0) { $0 + $1.std * $1.std }.squareRoot()

@@ -3,6 +3,20 @@
 // the loss `masked_lm` the tokens themselves.
 
 import JSON
+import Synchronization
+
+/// The tokens of texts by what a token is.
+private final class NewestWords: Sendable {
+  private let known = Mutex<[TokenizerKind: [String]]>([:])
+
+  func vocabulary(_ kind: TokenizerKind, _ make: () -> [String]) -> [String] {
+    known.withLock { known in
+      let found = known[kind] ?? make()
+      known[kind] = found
+      return found
+    }
+  }
+}
 
 /// Texts with labels as they lie in a file, read when they are needed.
 public struct Documents: Sendable {
@@ -15,6 +29,7 @@ public struct Documents: Sendable {
   /// Where files of their tokens belong.
   let folder: String
   let newest = NewestReading()
+  private let words = NewestWords()
 
   /// Texts one after the other from byte `first` of a file on, each up to its end, counted from there; the ends lie from byte
   /// `ends` on.
@@ -34,6 +49,42 @@ public struct Documents: Sendable {
 
   /// How many scalars a text has.
   func characters(_ index: Int) -> Int { bytes(index).count { $0 & 0xC0 != 0x80 } }
+
+  /// The tokens that texts are made of, the most frequent first; of words those that occur more than once, as one that
+  /// does not is learned from once and then never seen. Gone through for the first who asks.
+  func vocabulary(_ kind: TokenizerKind) -> [String] {
+    words.vocabulary(kind) {
+      var table = WordTable()
+      var counts: [Int] = []
+      func add(_ token: UnsafeRawBufferPointer) {
+        let number = table.insert(token)
+        if number < counts.count { counts[number] += 1 } else { counts.append(1) }
+      }
+      for index in 0..<count {
+        let bytes = bytes(index)
+        guard kind == .word else {
+          var reader = ScalarReader(bytes)
+          var start = 0
+          while reader.next() != nil {
+            add(UnsafeRawBufferPointer(rebasing: bytes[start..<reader.place]))
+            start = reader.place
+          }
+          continue
+        }
+        _ = Tokenizer.forEachPiece(bytes) {
+          add($0)
+          return true
+        }
+      }
+      let least = kind == .word ? 2 : 1
+      let known = counts.indices.filter { counts[$0] >= least }.map {
+        (word: table.word($0), count: counts[$0])
+      }
+      return known.sorted {
+        $0.count != $1.count ? $0.count > $1.count : Tokenizer.precedes($0.word, $1.word)
+      }.map(\.word)
+    }
+  }
 
   /// A text.
   public subscript(index: Int) -> String { String(decoding: bytes(index), as: UTF8.self) }
@@ -58,12 +109,19 @@ extension Dataset {
       documents: documents)
   }
 
-  /// The texts as tokens, a row of `context` for each.
-  func tokenizedDocuments(_ spec: TextSpec, _ documents: Documents) throws(SpecError) -> Dataset {
-    let reading = try documents.newest.reading(JSON.object(spec.encoded).text) { () throws(SpecError) in
-      let words = Self.words(spec, documents)
+  /// The texts as tokens, a row of `context` for each; without `reads` the tokens are only counted.
+  func tokenizedDocuments(_ spec: TextSpec, _ documents: Documents, reads: Bool) throws(SpecError) -> Dataset
+  {
+    let key = JSON.object(spec.encoded).text + (reads ? "" : " counted")
+    let reading = try documents.newest.reading(key) { () throws(SpecError) in
+      let known = documents.vocabulary(spec.tokenizer)
+      let words = known.prefix(spec.vocabulary ?? known.count).sorted(by: Tokenizer.precedes)
+      guard words.count + SpecialToken.allCases.count <= Tokenizer.limit else { throw Tokenizer.tooLarge }
       let tokenizer = Tokenizer(spec.tokenizer, vocabulary: words + SpecialToken.allCases.map(\.rawValue))
-      guard tokenizer.vocabulary.count <= Tokenizer.limit else { throw Tokenizer.tooLarge }
+      guard reads else {
+        return TextReading(
+          tokenizer: tokenizer, tokens: TokenSequence(unread: documents.count * spec.context))
+      }
       do throws(ImportError) {
         var writer = try TokenWriter(vocabulary: tokenizer.vocabulary.count, folder: documents.folder)
         for index in 0..<documents.count {
@@ -82,31 +140,6 @@ extension Dataset {
       info: tokens,
       pool: Examples(width: spec.context, features: .tokenRows(reading.tokens), labels: pool.labels),
       text: nil, documents: documents, tokenizer: reading.tokenizer)
-  }
-
-  /// The tokens that texts are made of, in the order of their scalars: of words those that occur more than once, as one
-  /// that does not is learned from once and then never seen.
-  private static func words(_ spec: TextSpec, _ documents: Documents) -> [String] {
-    let kind = spec.tokenizer
-    var counts: [ExactText: Int] = [:]
-    for index in 0..<documents.count {
-      func add(_ token: String) { counts[ExactText(token), default: 0] += 1 }
-      let bytes = documents.bytes(index)
-      guard kind == .word else {
-        var reader = ScalarReader(bytes)
-        while let scalar = reader.next() { add(String(scalar)) }
-        continue
-      }
-      _ = Tokenizer.forEachPiece(bytes) {
-        add(String(decoding: $0, as: UTF8.self))
-        return true
-      }
-    }
-    let least = kind == .word ? 2 : 1
-    let known = counts.filter { $0.value >= least }.sorted {
-      $0.value != $1.value ? $0.value > $1.value : Tokenizer.precedes($0.key.text, $1.key.text)
-    }
-    return known.prefix(spec.vocabulary ?? known.count).map(\.key.text).sorted(by: Tokenizer.precedes)
   }
 }
 

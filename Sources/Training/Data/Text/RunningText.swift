@@ -48,34 +48,49 @@ struct ScalarReader {
 final class RunningText: Sendable {
   private enum Place: Sendable {
     case memory([UInt8])
-    case file(MappedFile, offset: Int, folder: String)
+    case file(MappedFile, Range<Int>, folder: String)
   }
 
   private let place: Place
-  /// How many scalars it has.
-  let count: Int
-  /// Which scalars it has, in their order, and how often.
-  let characters: [(scalar: Unicode.Scalar, count: Int)]
-  /// The byte where each `stride`-th scalar begins.
-  private let marks: [Int]
-  private static let stride = 1 << 16
+  private let facts: TextFacts
+  /// Scalars from one mark to the next.
+  static let stride = 1 << 16
   private let newest = NewestReading()
+  private let foundWords = Mutex<TextWords?>(nil)
+
+  /// How many scalars it has.
+  var count: Int { facts.count }
+  /// Which scalars it has, in their order, and how often.
+  var characters: [(scalar: Unicode.Scalar, count: Int)] { facts.characters }
 
   /// A text in memory.
   init(_ text: String) {
     let bytes = Array(text.utf8)
     place = .memory(bytes)
-    let survey = bytes.withUnsafeBytes { TextSurvey($0, stride: Self.stride) }
-    (count, characters, marks) = (survey.count, survey.characters, survey.marks)
+    facts = TextFacts(bytes.withUnsafeBytes { TextSurvey($0, stride: Self.stride) })
   }
 
-  /// A text in a file, from byte `offset` on; nil where it is not UTF-8. Its tokens lie in files of `folder`.
-  init?(_ file: MappedFile, offset: Int, folder: String) {
-    place = .file(file, offset: offset, folder: folder)
-    let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[offset...])
-    let survey = TextSurvey(bytes, stride: Self.stride)
-    guard survey.end == bytes.count else { return nil }
-    (count, characters, marks) = (survey.count, survey.characters, survey.marks)
+  /// A text that is part of a file, with what is known of it or gone through for that; nil where it is not UTF-8. Its
+  /// tokens lie in files of `folder`.
+  init?(_ file: MappedFile, _ range: Range<Int>, folder: String, facts: TextFacts? = nil) {
+    place = .file(file, range, folder: folder)
+    if let facts {
+      self.facts = facts
+    } else {
+      let survey = TextSurvey(UnsafeRawBufferPointer(rebasing: file.bytes[range]), stride: Self.stride)
+      guard survey.end == range.count else { return nil }
+      self.facts = TextFacts(survey)
+    }
+  }
+
+  /// Its words, gone through for the first who asks where nothing is known of them.
+  var words: TextWords {
+    facts.words
+      ?? foundWords.withLock { found in
+        let words = found ?? withBytes { TextWords($0) }
+        found = words
+        return words
+      }
   }
 
   /// Where files of its tokens belong; nil where they are kept in memory.
@@ -91,9 +106,9 @@ final class RunningText: Sendable {
     }
     switch place {
     case .memory(let bytes): return try bytes.withUnsafeBytes { try body(cut($0)) }
-    case .file(let file, let offset, _):
+    case .file(let file, let range, _):
       return try withExtendedLifetime(file) {
-        try body(cut(UnsafeRawBufferPointer(rebasing: file.bytes[offset...])))
+        try body(cut(UnsafeRawBufferPointer(rebasing: file.bytes[range])))
       }
     }
   }
@@ -108,9 +123,16 @@ final class RunningText: Sendable {
 
   private func byte(ofScalar index: Int, _ bytes: UnsafeRawBufferPointer) -> Int {
     guard index < count else { return bytes.count }
-    var reader = ScalarReader(bytes, from: marks[index / Self.stride])
+    var reader = ScalarReader(bytes, from: facts.marks[index / Self.stride])
     for _ in 0..<index % Self.stride { _ = reader.next() }
     return reader.place
+  }
+
+  /// What `reading` gives, but of the tokens only how many there are.
+  func outline(_ kind: TokenizerKind, limit: Int?) throws(SpecError) -> TextReading {
+    let tokenizer = try Tokenizer(kind, of: self)
+    return TextReading(
+      tokenizer: tokenizer, tokens: TokenSequence(unread: tokenizer.count(of: self, limit: limit)))
   }
 
   /// The tokens of its first `limit` scalars, over the vocabulary of all of it.

@@ -67,11 +67,13 @@ extension Dataset {
     return Dataset(info: info, pool: Examples(width: 0, features: .bytes([])), text: text)
   }
 
-  /// The text as tokens: the vocabulary becomes the classes, and examples begin at every token.
-  func tokenized(_ spec: TextSpec, limit: Int?) throws(SpecError) -> Dataset {
-    if let documents { return try tokenizedDocuments(spec, documents) }
+  /// The text as tokens: the vocabulary becomes the classes, and examples begin at every token. Without `reads` the tokens
+  /// are only counted, for a job that is checked and not run.
+  func tokenized(_ spec: TextSpec, limit: Int?, reads: Bool = true) throws(SpecError) -> Dataset {
+    if let documents { return try tokenizedDocuments(spec, documents, reads: reads) }
     guard let text else { return self }
-    let reading = try text.reading(spec.tokenizer, limit: limit)
+    let reading =
+      try reads ? text.reading(spec.tokenizer, limit: limit) : text.outline(spec.tokenizer, limit: limit)
     guard reading.tokens.count <= Int(Int32.max) else {
       throw SpecError(
         "dataset.limit",

@@ -7,6 +7,7 @@ import Synchronization
 /// Numbers of tokens, one after the other.
 public struct TokenSequence: Sendable {
   fileprivate enum Place: Sendable {
+    case unread
     case memory([UInt8])
     case file(MappedFile)
   }
@@ -21,12 +22,19 @@ public struct TokenSequence: Sendable {
     (self.place, self.isWide, count) = (place, isWide, isWide ? bytes / 2 : bytes)
   }
 
+  /// So many of which nobody asks more: their numbers are not there.
+  init(unread count: Int) { (place, isWide, self.count) = (.unread, false, count) }
+
+  /// Whether its numbers are there.
+  var isRead: Bool { if case .unread = place { false } else { true } }
+
   /// The number at a place.
   public subscript(index: Int) -> Int32 { withNumbers { $0[index] } }
 
   /// Gives all numbers to `body`.
   func withNumbers<R>(_ body: (Numbers) -> R) -> R {
     switch place {
+    case .unread: preconditionFailure("the numbers of tokens that were only counted")
     case .memory(let bytes): bytes.withUnsafeBytes { body(Numbers(bytes: $0, isWide: isWide)) }
     case .file(let file): withExtendedLifetime(file) { body(Numbers(bytes: file.bytes, isWide: isWide)) }
     }

@@ -14,45 +14,42 @@ public struct Tokenizer: Sendable {
   public let kind: TokenizerKind
   /// All tokens, in the order of their scalars; a token's number is its place.
   public let vocabulary: [String]
-  private let numbers: [ExactText: Int32]
+  private let words: WordTable
   /// The same of single scalars.
   private let scalars: [Unicode.Scalar: Int32]
   private let ascii: [Int32?]
 
   /// The vocabulary of a text.
   public init(_ kind: TokenizerKind, text: String) {
-    let found = Set(Self.split(kind, text).map(ExactText.init))
-    self.init(kind, vocabulary: found.map(\.text).sorted(by: Self.precedes))
+    var found = WordTable()
+    for token in Self.split(kind, text) { _ = Array(token.utf8).withUnsafeBytes { found.insert($0) } }
+    self.init(kind, vocabulary: (0..<found.count).map(found.word).sorted(by: Self.precedes))
   }
 
   /// The vocabulary of running text. Throws where it is too large.
   init(_ kind: TokenizerKind, of text: RunningText) throws(SpecError) {
-    var found: Set<ExactText> = []
     switch kind {
-    case .char: found.formUnion(text.characters.map { ExactText(String($0.scalar)) })
+    case .char:
+      guard text.characters.count <= Self.limit else { throw Self.tooLarge }
+      self.init(kind, vocabulary: text.characters.map { String($0.scalar) })
     case .word:
-      text.withBytes { bytes in
-        _ = Self.forEachPiece(bytes) { piece in
-          found.insert(ExactText(String(decoding: piece, as: UTF8.self)))
-          return found.count <= Self.limit
-        }
-      }
+      guard case .known(let vocabulary, _) = text.words else { throw Self.tooLarge }
+      self.init(kind, vocabulary: vocabulary)
     }
-    guard found.count <= Self.limit else { throw Self.tooLarge }
-    self.init(kind, vocabulary: found.map(\.text).sorted(by: Self.precedes))
   }
 
   /// A vocabulary that is known.
   public init(_ kind: TokenizerKind, vocabulary: [String]) {
     self.kind = kind
     self.vocabulary = vocabulary
-    let numbered = Array(zip(vocabulary, 0..<Int32(vocabulary.count)))
-    numbers = Dictionary(
-      numbered.map { (ExactText($0), $1) }, uniquingKeysWith: { first, _ in first })
+    var words = WordTable()
+    for token in vocabulary { _ = Array(token.utf8).withUnsafeBytes { words.insert($0) } }
+    self.words = words
     scalars = Dictionary(
-      numbered.compactMap { token, number in
-        let only = token.unicodeScalars.count == 1 ? token.unicodeScalars.first : nil
-        return only.map { ($0, number) }
+      vocabulary.indices.compactMap { number in
+        let token = vocabulary[number].unicodeScalars
+        let only = token.count == 1 ? token.first : nil
+        return only.map { ($0, Int32(number)) }
       }, uniquingKeysWith: { first, _ in first })
     ascii = (0..<128).map { [scalars] in scalars[Unicode.Scalar(UInt8($0))] }
   }
@@ -61,7 +58,10 @@ public struct Tokenizer: Sendable {
   public func encode(_ text: String) -> [Int32?] {
     switch kind {
     case .char: text.unicodeScalars.map { scalars[$0] }
-    case .word: Self.split(kind, text).map { numbers[ExactText($0)] }
+    case .word:
+      Self.split(kind, text).map { token in
+        Array(token.utf8).withUnsafeBytes { words.number(of: $0) }.map { Int32($0) }
+      }
     }
   }
 
@@ -83,6 +83,21 @@ public struct Tokenizer: Sendable {
     return try writer.finish()
   }
 
+  /// How many tokens that are.
+  func count(of text: RunningText, limit: Int?) -> Int {
+    guard kind == .word else { return min(limit ?? text.count, text.count) }
+    if limit ?? text.count >= text.count, case .known(_, let tokens) = text.words { return tokens }
+    return text.withBytes(limit: limit) { bytes in
+      var count = 0
+      var last: UnsafeRawBufferPointer?
+      _ = Self.forEachPiece(bytes) { piece in
+        (last, count) = (piece, count + 1)
+        return true
+      }
+      return last.map { words.number(of: $0) == nil } == true ? count - 1 : count
+    }
+  }
+
   /// Gives the numbers of at most `limit` tokens of UTF-8 from byte `first` on, nil for what is not in the vocabulary, and
   /// returns the byte behind them.
   @inline(__always)
@@ -92,7 +107,7 @@ public struct Tokenizer: Sendable {
     var left = limit
     guard kind == .char else {
       return Self.forEachPiece(bytes, from: first) {
-        body(numbers[ExactText(String(decoding: $0, as: UTF8.self))])
+        body(words.number(of: $0).map { Int32($0) })
         left -= 1
         return left > 0
       }
@@ -174,21 +189,5 @@ public struct Tokenizer: Sendable {
       default: self = scalar == "\u{2019}" ? .letter : .other
       }
     }
-  }
-}
-
-/// A text that equals only what is written with the same scalars; a string equals also what looks the same.
-struct ExactText: Hashable {
-  let text: String
-
-  init(_ text: String) { self.text = text }
-
-  static func == (a: ExactText, b: ExactText) -> Bool {
-    a.text.utf8.count == b.text.utf8.count && a.text.utf8.elementsEqual(b.text.utf8)
-  }
-
-  func hash(into hasher: inout Hasher) {
-    var text = text
-    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
   }
 }
