@@ -60,4 +60,56 @@ import Testing
       print(try Self.step(sizes: [784, 256, 128, 10], batch: 128, threads: threads, 40))
     }
   }
+
+  /// The time of each instruction of a plan in microseconds, by threads; the median of many runs, so that the sums say
+  /// where a step's time goes and the ratios which instructions two threads share badly.
+  static func instructions(_ plan: Plan, threads: [Int], runs: Int = 200) throws -> String {
+    let columns = try threads.map { threads in
+      let bench = try Bench(plan, threads: threads)
+      try bench.fillParameters(scale: 0.1)
+      let count = plan.instructions.count
+      var times = [[Double]](repeating: [], count: count)
+      for run in 0..<runs {
+        bench.executor.prepare(seed: 1, step: UInt64(run))
+        for index in 0..<count {
+          let start = now()
+          bench.executor.run(index..<(index + 1), on: bench.executor.pool)
+          times[index].append((now() - start) * 1e6)
+        }
+      }
+      return times.map { $0.sorted()[runs / 2] }
+    }
+    let rows = plan.instructions.indices.map { index in
+      let instruction = plan.instructions[index]
+      let numbers = columns.map { String(Int($0[index] * 10)) + "/10" }.joined(separator: " ")
+      return "\(instruction.opcode) \(instruction.sizes) units \(instruction.split.units): \(numbers)"
+    }
+    let sums = columns.map { String(Int($0.reduce(0, +))) }.joined(separator: " ")
+    return rows.joined(separator: "\n") + "\nsum: \(sums) us"
+  }
+
+  /// The network of `Tests/Benchmarks/engine.py`.
+  @Test func convolutionalNetwork() throws {
+    let window = ImageWindow(kernel: (3, 3), stride: (1, 1), padding: (1, 1))
+    let pool = ImageWindow(kernel: (2, 2), stride: (2, 2), padding: (0, 0))
+    var graph = try Graph(batch: 64)
+    var x = try graph.input([1, 28, 28])
+    for channels in [16, 32] {
+      let name = "conv\(channels)"
+      let weight = try graph.parameter("\(name).weight", [channels, x.shape[1], 3, 3])
+      let bias = try graph.parameter("\(name).bias", [channels])
+      x = try graph.convolution(
+        x, weight: weight, bias: bias, stride: window.stride, padding: window.padding)
+      x = try graph.maxPool(try graph.relu(try graph.batchNorm(x, "norm\(channels)")), pool)
+    }
+    x = try graph.flatten(x)
+    for (index, out) in [128, 10].enumerated() {
+      let weight = try graph.parameter("linear\(out).weight", [out, x.shape[1]])
+      x = try graph.linear(x, weight: weight, bias: try graph.parameter("linear\(out).bias", [out]))
+      if index == 0 { x = try graph.dropout(try graph.relu(x), p: 0.25, stream: 1) }
+    }
+    let loss = try graph.crossEntropy(x, labels: try graph.labels(), labelSmoothing: 0)
+    print(try Self.instructions(try Plan(graph, loss: loss, output: x, mode: .training, fuses: true), threads: [1, 2]))
+    print(try Self.instructions(try network(batch: 128, sizes: [784, 256, 128, 10]), threads: [1, 2]))
+  }
 }
