@@ -82,15 +82,17 @@ public struct HTTPHeaders: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
   /// Whether a comma-separated field such as `Connection` holds `token`, without regard to case.
   func contains(_ name: String, token: String) -> Bool {
-    all(name).contains { value in
-      value.utf8.split(separator: UInt8(ascii: ",")).contains { piece in
-        Self.same(String(Substring(piece)).trimmedSpaces, token)
-      }
+    fields.contains { field in
+      Self.same(field.name, name)
+        && field.value.utf8.split(separator: UInt8(ascii: ",")).contains { piece in
+          Self.same(String(Substring(piece)).trimmedSpaces, token)
+        }
     }
   }
 
   static func same(_ left: String, _ right: String) -> Bool {
     guard left.utf8.count == right.utf8.count else { return false }
+    if left == right { return true }
     return zip(left.utf8, right.utf8).allSatisfy { $0 == $1 || lower($0) == lower($1) }
   }
 

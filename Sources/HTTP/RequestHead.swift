@@ -22,9 +22,7 @@ struct RequestHead: Equatable, Sendable {
   init(_ raw: RawHead, limits: HTTPLimits) throws(HTTPFailure) {
     minor = min(raw.minor, 1)
     headers = raw.headers
-    for name in Self.single where headers.fields.count > 1 && headers.all(name).count > 1 {
-      throw .malformed("\(name) stands more than once")
-    }
+    if let name = Self.repeated(headers) { throw .malformed("\(name) stands more than once") }
     framing = try Self.framing(headers, minor: minor)
     guard let method = HTTPMethod(rawValue: raw.method) else {
       throw HTTPFailure(status: 501, message: "the method is not implemented")
@@ -38,6 +36,16 @@ struct RequestHead: Equatable, Sendable {
     if case .fixed(let length) = framing, length > limits.body {
       throw HTTPFailure(status: 413, message: "the body is larger than \(limits.body) bytes")
     }
+  }
+
+  /// The first of the single fields that stands more than once.
+  private static func repeated(_ headers: HTTPHeaders) -> String? {
+    let fields = headers.fields
+    let hasTwins = fields.indices.contains { later in
+      fields[..<later].contains { HTTPHeaders.same($0.name, fields[later].name) }
+    }
+    // Fields that stand twice are rare: which they are is asked only then.
+    return hasTwins ? single.first { headers.all($0).count > 1 } : nil
   }
 
   private static func host(_ headers: HTTPHeaders, minor: Int) throws(HTTPFailure) -> HostName? {
