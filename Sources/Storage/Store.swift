@@ -52,14 +52,16 @@ public final class Store: Sendable {
   }
 
   static func open(
-    folder: String, durability: Durability, migrations: [Migration], limits: Maintenance.Limits
+    folder: String, durability: Durability, migrations: [Migration], limits: Maintenance.Limits,
+    sync: (@Sendable () -> Bool)? = nil
   ) throws -> Store {
     let folder = Folder(path: folder)
     try folder.make()
     let lock = try folder.takeLock()
     do {
       return try Store(
-        folder: folder, lock: lock, durability: durability, migrations: migrations, limits: limits)
+        folder: folder, lock: lock, durability: durability, migrations: migrations, limits: limits, sync: sync
+      )
     } catch {
       Glibc.close(lock)
       throw error
@@ -67,7 +69,8 @@ public final class Store: Sendable {
   }
 
   private init(
-    folder: Folder, lock: Int32, durability: Durability, migrations: [Migration], limits: Maintenance.Limits
+    folder: Folder, lock: Int32, durability: Durability, migrations: [Migration], limits: Maintenance.Limits,
+    sync: (@Sendable () -> Bool)?
   ) throws {
     self.folder = folder
     self.lock = lock
@@ -80,15 +83,25 @@ public final class Store: Sendable {
       try Store.keepBackup(of: folder, version: version)
     }
     try Migrations.run(connection, known: migrations, now: wallMilliseconds())
-    // On a full disk this fails and waits for the next start; the store opens all the same.
+    // On a full disk these fail and wait; the store opens all the same.
     try? connection.abandonPartialCheckpoints()
+    try? connection.transaction { try connection.emptyInbox() }
     connection.memory.unfolded = try connection.unfoldedRuns()
     readers = try Readers(path: folder.database, durability: durability)
-    writer = try Writer(connection: connection, maintenance: Maintenance(limits: limits))
+    writer = try Writer(
+      connection: connection, maintenance: Maintenance(limits: limits),
+      sync: try sync ?? (durability == .full ? Store.logSync(of: folder, connection) : nil))
     try? cleanArtifacts(now: wallMilliseconds())
   }
 
   deinit { close() }
+
+  /// What puts the log on the disk from now on; the connection itself does so no more after each commit.
+  private static func logSync(of folder: Folder, _ connection: Connection) throws -> @Sendable () -> Bool {
+    let log = try SyncedFile(path: folder.database + "-wal")
+    try connection.script("PRAGMA synchronous=NORMAL")
+    return { log.sync() }
+  }
 
   /// Finishes the writes that wait, empties the log and lets the folder go. Later calls throw `.closed`.
   public func close() {
@@ -108,7 +121,7 @@ public final class Store: Sendable {
   }
 
   /// Queues `job` as `write` does and returns at once; `done` gets its error, or nil when its transaction is on the
-  /// disk, on the writer thread, which it must not hold up. Throws `.busy` when too much waits.
+  /// disk, on a thread that it must not hold up, nor wait on for another write. Throws `.busy` when too much waits.
   public func writeLater(
     cost: Int = 0, _ job: @escaping @Sendable (Connection) throws -> Void,
     done: @escaping @Sendable ((any Error)?) -> Void
@@ -121,7 +134,8 @@ public final class Store: Sendable {
   /// There are four of them, and an open snapshot holds the log: `body` must not wait for a client, nor read again
   /// inside. Throws `.busy` when SQLite is at it for more than ten seconds.
   public func read<T>(_ body: (Connection) throws -> T) throws -> T {
-    try readers.read(body)
+    defer { writer.awaitDisk() }
+    return try readers.read(body)
   }
 
   /// Counts for monitoring.

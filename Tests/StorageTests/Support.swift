@@ -82,6 +82,7 @@ extension Store {
   /// Folds everything now.
   func foldAll(budget: Int = 1000) throws {
     try write { connection in
+      try connection.emptyInbox()
       for run in try connection.unfoldedRuns().runs.keys {
         while true {
           let slice = try connection.foldSegments(run: run, budget: budget)

@@ -56,6 +56,9 @@ struct Maintenance {
     var foldQuiet: UInt64 = 5_000_000_000
     /// Points of a run above which folding goes on although writers wait: bounds the cost of a read.
     var foldPressure = 100_000
+    /// Segments that the inbox may hold while writers wait, and how long it keeps fewer.
+    var inboxRows = 256
+    var inboxQuiet: UInt64 = 50_000_000
     var checkpointPages = 4096
     var truncatePages = 16384
     var shrinkQuiet: UInt64 = 500_000_000
@@ -94,6 +97,10 @@ struct Maintenance {
       try checkpoint(connection, truncate: connection.walPages > limits.truncatePages)
     }
     let pressed = isPressed()
+    let waiting = connection.memory.inboxRows
+    if waiting >= limits.inboxRows || (waiting > 0 && !pressed && now - lastWork >= limits.inboxQuiet) {
+      try connection.transaction { try connection.emptyInbox() }
+    }
     if let run = foldable(connection.memory.unfolded, now: now, pressed: pressed) {
       try fold(connection, run: run)
       return 0
@@ -120,6 +127,7 @@ struct Maintenance {
   /// The time until the next of the waits above is over.
   private func pause(_ connection: Connection, now: UInt64, quiet: UInt64) -> UInt64? {
     var waits: [UInt64] = []
+    if connection.memory.inboxRows > 0 { waits.append(limits.inboxQuiet - quiet) }
     if connection.memory.mayShrink { waits.append(limits.shrinkQuiet - quiet) }
     if connection.walPages > 0 { waits.append(limits.checkpointQuiet - quiet) }
     if !connection.memory.unfolded.runs.isEmpty { waits.append(nextAging > now ? nextAging - now : 0) }
@@ -176,7 +184,7 @@ struct Maintenance {
 
   /// Copies the log into the database; true when all of it went.
   @discardableResult
-  private func checkpoint(_ connection: Connection, truncate: Bool) throws -> Bool {
+  func checkpoint(_ connection: Connection, truncate: Bool) throws -> Bool {
     var logged: Int32 = 0
     var copied: Int32 = 0
     sqlite3_busy_timeout(connection.handle, 100)

@@ -4,8 +4,9 @@
 // makes group commit possible, and it is what keeps SQLite 3.40 clear of its WAL-reset race (a checkpoint that
 // meets a commit of another connection may lose pages; fixed in 3.51.3). Nothing may open a second writer.
 //
-// A group is whatever waits when the last commit is done, so the disk sets the group's size: one transaction,
-// a savepoint for each job so that a bad one is undone alone, answers after COMMIT.
+// A group is one transaction, with a savepoint for each job so that a bad one is undone alone. Its jobs are run as they
+// come while the disk is busy with the last group (see LogSync.swift), so the disk sets the group's size; answers go
+// out when the group itself is on the disk.
 
 import CSQLite
 import Glibc
@@ -19,6 +20,10 @@ struct WriterMemory {
   var activeRunIDs: [String: Int64] = [:]
   /// Segments that wait to be folded, by run.
   var unfolded = UnfoldedRuns()
+  /// At most so many segments are in the inbox: it may be one too many, but is not nothing when there are some.
+  var inboxRows = 1
+  /// The id of the next segment.
+  var nextSegment: Int64?
   /// There are deleted checkpoints whose bytes are still stored.
   var hasDoomedCheckpoints = true
   /// Pages were freed since the file was last made smaller.
@@ -29,6 +34,8 @@ struct WriterMemory {
     keyIDs.removeAll()
     runIDs.removeAll()
     activeRunIDs.removeAll()
+    nextSegment = nil
+    inboxRows += 1
   }
 }
 
@@ -38,7 +45,7 @@ final class Writer: @unchecked Sendable {
   private final class Job: @unchecked Sendable {
     let cost: Int
     let body: (Connection) throws -> Void
-    /// Called once on the writer thread, after the commit.
+    /// Called once when the commit is on the disk, on the thread that saw to it.
     let done: ((any Error)?) -> Void
     var failure: (any Error)?
 
@@ -58,29 +65,35 @@ final class Writer: @unchecked Sendable {
   static let maximumJobs = 2048
   static let maximumCost = 64 << 20
   static let maximumGroup = 256
-  static let longestGathering: UInt64 = 1_000_000
 
   private let monitor = Monitor()
   private var queue: [Job] = []
   private var queuedCost = 0
   private var stopping = false
   private var paused = false
-  /// Jobs that wake the writer while it gathers a group.
-  private var wanted = 1
+  /// The last group is not on the disk yet.
+  private var diskIsBusy = false
   private var gaugeValues = Store.Gauges()
 
   private let connection: Connection
   private var maintenance: Maintenance
   private var thread: pthread_t?
-  /// Jobs that were under way when the last group was answered: its own, and those that came meanwhile.
-  private var expected = 1
-  /// How long the last commit took.
-  private var commitTime: UInt64 = 0
+  /// Nil when acknowledged writes need not survive the loss of power.
+  private var log: LogSync?
 
-  init(connection: Connection, maintenance: Maintenance) throws(StoreError) {
+  /// `sync` puts the write-ahead log on the disk and tells whether it could; without it nobody waits for the disk.
+  init(
+    connection: Connection, maintenance: Maintenance, sync: (@Sendable () -> Bool)?
+  ) throws(StoreError) {
     self.connection = connection
     self.maintenance = maintenance
     connection.memory.unfolded.setThreshold(maintenance.limits.foldPoints)
+    if let sync {
+      log = try LogSync(sync: sync) { [monitor, weak self] in
+        monitor.locked { self?.diskIsBusy = false }
+        monitor.signal()
+      }
+    }
     let thread = try startThread { [self] in loop() }
     monitor.locked { self.thread = thread }
   }
@@ -88,6 +101,7 @@ final class Writer: @unchecked Sendable {
   // MARK: Callers' side
 
   func submit<T: Sendable>(cost: Int, _ body: @escaping @Sendable (Connection) throws -> T) throws -> T {
+    if let log { precondition(!log.isCurrent, "a write that waits for itself") }
     let box = Box<T>()
     let done = Semaphore()
     let job = Job(cost: cost) {
@@ -103,7 +117,7 @@ final class Writer: @unchecked Sendable {
     return value
   }
 
-  /// Queues a job and returns; `done` gets its error, or nil, on the writer thread and must not take long.
+  /// Queues a job and returns; `done` gets its error, or nil when it is on the disk, and must not take long.
   func submit(
     cost: Int, _ body: @escaping @Sendable (Connection) throws -> Void,
     done: @escaping @Sendable ((any Error)?) -> Void
@@ -112,6 +126,7 @@ final class Writer: @unchecked Sendable {
   }
 
   private func enqueue(_ job: Job) throws(StoreError) {
+    var wakes = false
     let refusal: StoreError? = monitor.locked {
       if stopping { return .closed }
       if let thread { precondition(pthread_equal(thread, pthread_self()) == 0, "a write inside a write") }
@@ -120,9 +135,10 @@ final class Writer: @unchecked Sendable {
       if queue.count >= Writer.maximumJobs || tooMuch { return .busy }
       queue.append(job)
       queuedCost += job.cost
-      if queue.count == 1 || queue.count == wanted { monitor.signal() }
+      wakes = queue.count == 1
       return nil
     }
+    if wakes { monitor.signal() }
     if let refusal { throw refusal }
   }
 
@@ -137,8 +153,12 @@ final class Writer: @unchecked Sendable {
     }
     guard let thread else { return false }
     pthread_join(thread, nil)
+    log?.stop()
     return true
   }
+
+  /// Waits until all that a reader may have seen is on the disk.
+  func awaitDisk() { log?.awaitDisk() }
 
   /// Holds the thread before its next group, so that a test can fill the queue.
   func pause(_ on: Bool) {
@@ -183,46 +203,76 @@ final class Writer: @unchecked Sendable {
         if now >= end { return [] }
         monitor.wait(nanoseconds: end - now)
       }
-      if queue.isEmpty { return nil }
-      gather()
-      let group = Array(queue.prefix(Writer.maximumGroup))
-      queue.removeFirst(group.count)
-      queuedCost -= group.reduce(0) { $0 + $1.cost }
-      return group
+      return queue.isEmpty ? nil : taken(most: Writer.maximumGroup)
     }
   }
 
-  /// Waits for the others: clients that log in lock-step come back when they are answered, and a commit for all of
-  /// them costs what a commit for the first one would. One client alone is never waited for, and nobody longer than
-  /// a commit takes.
-  private func gather() {
-    let most = min(expected, Writer.maximumGroup)
-    guard queue.count < most, !stopping else { return }
-    let end = monotonicNanoseconds() + min(commitTime, Writer.longestGathering)
-    wanted = most
-    while queue.count < most, !stopping {
-      let now = monotonicNanoseconds()
-      if now >= end { break }
-      monitor.wait(nanoseconds: end - now)
+  /// More jobs for a group of `count` as long as the disk is not ready for it; nil when it is.
+  private func company(of count: Int) -> [Job]? {
+    monitor.locked {
+      while diskIsBusy {
+        let room = Writer.maximumGroup - count
+        if room > 0, !queue.isEmpty, !paused { return taken(most: room) }
+        monitor.wait()
+      }
+      return nil
     }
-    wanted = 1
   }
 
-  private func commit(_ jobs: [Job]) {
-    let begin = monotonicNanoseconds()
+  private func taken(most: Int) -> [Job] {
+    let group = Array(queue.prefix(most))
+    queue.removeFirst(group.count)
+    queuedCost -= group.reduce(0) { $0 + $1.cost }
+    return group
+  }
+
+  private func commit(_ first: [Job]) {
+    var jobs = first
+    var failure: (any Error)?
     do {
+      try regainDisk()
       try connection.execute("BEGIN IMMEDIATE")
       for job in jobs { try run(job) }
-      try connection.execute("COMMIT")
+      while let more = company(of: jobs.count) {
+        jobs += more
+        for job in more { try run(job) }
+      }
     } catch {
+      failure = error
+    }
+    log?.announce()
+    do {
+      if failure == nil { try connection.execute("COMMIT") }
+    } catch {
+      failure = error
+    }
+    if let failure {
       // Whatever a job got, nothing of the group is stored.
       connection.undo()
-      for job in jobs where job.failure == nil { job.failure = error }
+      for job in jobs where job.failure == nil { job.failure = failure }
     }
     maintenance.lastWork = monotonicNanoseconds()
-    commitTime = maintenance.lastWork - begin
     publish(jobs.count)
-    for job in jobs { job.done(job.failure) }
+    answer(jobs)
+  }
+
+  /// Answers a group, when it is on the disk.
+  private func answer(_ jobs: [Job]) {
+    guard let log else {
+      for job in jobs { job.done(job.failure) }
+      return
+    }
+    monitor.locked { diskIsBusy = true }
+    log.submit { isDurable in
+      for job in jobs { job.done(job.failure ?? (isDurable ? nil : StoreError.full)) }
+    }
+  }
+
+  /// After a failed sync: copies the log into the database, so that nothing hangs on the blocks that were lost.
+  private func regainDisk() throws {
+    guard let log, log.hasFailed else { return }
+    guard try maintenance.checkpoint(connection, truncate: true) else { throw StoreError.full }
+    log.recover()
   }
 
   /// Runs one job in its savepoint; throws only when the whole transaction is gone.
@@ -247,7 +297,6 @@ final class Writer: @unchecked Sendable {
       gaugeValues.writes += jobs
       gaugeValues.walBytes = connection.walPages * 4096
       gaugeValues.unfoldedPoints = connection.memory.unfolded.points
-      if jobs > 0 { expected = jobs + queue.count }
     }
   }
 }

@@ -18,6 +18,7 @@ extension Connection {
 
   /// Folds the oldest segments of a run, about `budget` points; inside the writer's transaction.
   func foldSegments(run: Int64, budget: Int) throws -> FoldedSlice {
+    try emptyInbox()
     var slice = FoldedSlice()
     var lastID: Int64 = 0
     var segments = 0
@@ -48,7 +49,10 @@ extension Connection {
     run: Int64, limit: Int = .max, body: (Int64, Int, UnsafeRawBufferPointer) throws -> Bool
   ) throws {
     var goesOn = true
-    let sql = "SELECT id, points, data FROM segment WHERE run_id = ? ORDER BY id LIMIT ?"
+    let sql = """
+      SELECT id, points, data FROM segment WHERE run_id = ?1
+      UNION ALL SELECT id, points, data FROM inbox WHERE run_id = ?1 ORDER BY id LIMIT ?2
+      """
     try each(sql, .integer(run), .integer(Int64(limit))) { row in
       guard goesOn else { return }
       goesOn = try row.withBlob(2) { try body(row.integer(0), Int(row.integer(1)), $0) }

@@ -16,9 +16,7 @@ extension Connection {
     for (series, keyID) in zip(draft.series, keyIDs) {
       try noteLatest(series.latest, of: SeriesID(run: run, key: keyID))
     }
-    try execute(
-      "INSERT INTO segment(run_id, points, data) VALUES (?,?,?)", .integer(run), .integer(Int64(draft.count)),
-      .blob(PointCodec.segment(draft, keyIDs: keyIDs)))
+    try putSegment(PointCodec.segment(draft, keyIDs: keyIDs), points: draft.count, run: run)
     memory.unfolded.add(draft.count, run: run, now: monotonicNanoseconds())
   }
 
@@ -112,7 +110,7 @@ extension Connection {
         damage.append("\(name): \(error)")
       }
     }
-    try each("SELECT id, data FROM segment") { row in
+    try each("SELECT id, data FROM segment UNION ALL SELECT id, data FROM inbox") { row in
       var series: [Int64: PointColumns] = [:]
       do {
         try row.withBlob(1) { try PointCodec.appendSegment($0, to: &series) }

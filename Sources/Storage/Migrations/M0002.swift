@@ -18,6 +18,8 @@ let m0002 = Migration(version: 2) { connection, _ in
     ALTER TABLE experiment ADD COLUMN deleted_at INTEGER;
     CREATE INDEX run_by_start ON run(experiment_id, start_time DESC, uid);
     """)
+  // Reading segments has looked into the inbox too since version 8.
+  try connection.makeInbox()
   let runs = try connection.all("SELECT id FROM run ORDER BY id") { $0.integer(0) }
   for run in runs {
     for (key, state) in try connection.seriesStatesWithUnfolded(run: run) {

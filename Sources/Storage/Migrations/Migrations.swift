@@ -11,7 +11,7 @@ struct Migration: Sendable {
 }
 
 enum Migrations {
-  static let all: [Migration] = [m0001, m0002, m0003, m0004, m0005, m0006, m0007]
+  static let all: [Migration] = [m0001, m0002, m0003, m0004, m0005, m0006, m0007, m0008]
 
   /// "Cirn": tells a store of ours from any other SQLite file.
   static let applicationID: Int64 = 0x4369_726E

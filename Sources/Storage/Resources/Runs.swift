@@ -293,6 +293,7 @@ extension Connection {
   func deleteSlice(ofRun uid: String) throws -> Bool {
     let run = try runID(uid)
     memory.mayShrink = true
+    try emptyInbox()
     let few = 2000
     // The bytes of the chunks and then their rows: both name the same ones.
     let chunks = "FROM chunk WHERE run_id = ?1 ORDER BY key_id, first_step, first_time LIMIT ?2"
