@@ -43,7 +43,7 @@ private struct AttentionDropout {
     var j = 0
     while j < count {
       let word = UnsafeRawPointer(words + j).loadUnaligned(as: SIMD16<UInt32>.self)
-      x.store((x.vector(j) * scale).replacing(with: 0, where: (word &>> 8) .< threshold), j)
+      x.store((x.vector(j) * scale).replacing(with: 0, where: isDropped(word, threshold)), j)
       j += laneCount
     }
   }

@@ -132,10 +132,9 @@ public func toPlanes(
     while c < channels {
       var p = 0
       while p < whole {
-        var square = Square(source + p * fromStride + c, fromStride, rows: laneCount)
-        square.transpose()
         if c + laneCount <= channels {
-          square.store(planes + c * pixels + p, pixels)
+          transposeSquare(
+            source + p * fromStride + c, fromStride, rows: laneCount, planes + c * pixels + p, pixels)
         } else {
           for lane in 0..<laneCount {
             for rest in c..<channels {
@@ -169,9 +168,8 @@ public func toChannels(
     while c < channels {
       var p = 0
       while p < whole {
-        var square = Square(planes + c * pixels + p, pixels, rows: channels - c)
-        square.transpose()
-        square.store(rows + p * toStride + c, toStride)
+        transposeSquare(
+          planes + c * pixels + p, pixels, rows: channels - c, rows + p * toStride + c, toStride)
         p += laneCount
       }
       for p in whole..<pixels {

@@ -29,7 +29,7 @@ public let normalGroup = 2 * randomGroup
   let sign = (words &<< 30) & 0x8000_0000
   let turned = unsafeBitCast(unsafeBitCast(c * radius, to: SIMD16<UInt32>.self) ^ sign, to: Vector.self)
   let other = s * radius
-  let isSwapped = (words & 1) .== 1
+  let isSwapped = (words & 1) .== SIMD16<UInt32>(repeating: 1)
   return (turned.replacing(with: other, where: isSwapped), other.replacing(with: turned, where: isSwapped))
 }
 

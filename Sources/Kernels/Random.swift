@@ -23,7 +23,8 @@ public func randomWords(
     var (k0, k1) = (seed & 0xFFFF_FFFF, seed >> 32)
     var round = 0
     while round < 10 {
-      let (a, b) = (c0 &* 0xD251_1F53, c2 &* 0xCD9E_8D57)
+      // Masked, so that the compiler sees that products of 32 bits will do.
+      let (a, b) = ((c0 & low) &* 0xD251_1F53, (c2 & low) &* 0xCD9E_8D57)
       c0 = (b &>> 32) ^ c1 ^ k0
       c1 = b & low
       c2 = (a &>> 32) ^ c3 ^ k1
@@ -61,13 +62,18 @@ public func dropout(
     var i = 0
     while i < part {
       let word = UnsafeRawPointer(words + i).loadUnaligned(as: SIMD16<UInt32>.self)
-      let isDropped = (word &>> 8) .< threshold
       let value = (x + start).vector(i) * scale
-      (y + start).store(value.replacing(with: 0, where: isDropped), i)
+      (y + start).store(value.replacing(with: 0, where: isDropped(word, threshold)), i)
       i += laneCount
     }
     start += part
   }
+}
+
+/// Where the top 24 bits of a random word are below `threshold`. Both are vectors: comparing with a plain number takes
+/// the library's loop over the lanes.
+@inline(__always) func isDropped(_ words: SIMD16<UInt32>, _ threshold: UInt32) -> SIMDMask<SIMD16<Int32>> {
+  (words &>> 8) .< SIMD16<UInt32>(repeating: threshold)
 }
 
 /// Words of scratch that dropout needs.

@@ -109,7 +109,8 @@ import Testing
       if index == 0 { x = try graph.dropout(try graph.relu(x), p: 0.25, stream: 1) }
     }
     let loss = try graph.crossEntropy(x, labels: try graph.labels(), labelSmoothing: 0)
-    print(try Self.instructions(try Plan(graph, loss: loss, output: x, mode: .training, fuses: true), threads: [1, 2]))
+    let plan = try Plan(graph, loss: loss, output: x, mode: .training, fuses: true)
+    print(try Self.instructions(plan, threads: [1, 2]))
     print(try Self.instructions(try network(batch: 128, sizes: [784, 256, 128, 10]), threads: [1, 2]))
   }
 }
