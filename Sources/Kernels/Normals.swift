@@ -27,10 +27,10 @@ public let normalGroup = 2 * randomGroup
   c = Vector(repeating: 1).addingProduct(c, square)
   // The second bit takes the cosine to the other side, the first changes the two: the four quarters.
   let sign = (words &<< 30) & 0x8000_0000
-  let turned = unsafeBitCast(unsafeBitCast(c * radius, to: SIMD16<UInt32>.self) ^ sign, to: Vector.self)
-  let other = s * radius
-  let isSwapped = (words & 1) .== SIMD16<UInt32>(repeating: 1)
-  return (turned.replacing(with: other, where: isSwapped), other.replacing(with: turned, where: isSwapped))
+  let turned = unsafeBitCast(c * radius, to: SIMD16<UInt32>.self) ^ sign
+  let other = unsafeBitCast(s * radius, to: SIMD16<UInt32>.self)
+  let change = (turned ^ other) & (0 &- (words & 1))
+  return (unsafeBitCast(turned ^ change, to: Vector.self), unsafeBitCast(other ^ change, to: Vector.self))
 }
 
 /// Adds normal numbers of mean 0 and the given deviation to `columns` numbers of each of `rows` rows, `stride` floats

@@ -530,6 +530,13 @@ import Testing
       "O5, O7: nadam, its momentum moved",
       [("optimizer", ["type": "nadam"]), ("schedule", ["type": "one_cycle", "max_lr": 0.01])]
     ),
+    (
+      "O5, T3: nadam, its momentum moved, that thaws",
+      [
+        ("optimizer", ["type": "nadam"]), ("schedule", ["type": "one_cycle", "max_lr": 0.01]),
+        ("model.layers.0.unfreeze_at", 9),
+      ]
+    ),
     ("O5, amsgrad", [("optimizer", ["type": "adam", "amsgrad": true])]),
     (
       "G6, G7",

@@ -101,6 +101,9 @@ public final class FieldReader {
     notes?.note(name, schema, default: fallback)
   }
 
+  /// Says what the object is, for the schema.
+  func describe(_ text: String) { notes?.text = text }
+
   /// Whether nothing is read and only noted what would be: what is required has a stand-in.
   var isNoting: Bool { notes != nil }
 

@@ -8,6 +8,8 @@ final class SpecNotes {
   private var required: [String] = []
   private var children: [(name: String, notes: SpecNotes)] = []
   private var variants: [SpecNotes] = []
+  /// What the object is, in words.
+  var text: String?
 
   /// Notes a field; one without default is required.
   func note(_ name: String, _ schema: JSON, default fallback: JSON?) {
@@ -40,20 +42,21 @@ final class SpecNotes {
   var schema: JSON {
     var own = properties
     for (name, notes) in children { own[name] = notes.schema }
-    guard !variants.isEmpty else { return Self.object(own, required) }
+    guard !variants.isEmpty else { return Self.object(own, required, text) }
     return [
       "oneOf": .array(
         variants.map { variant in
           var all = variant.properties
           for (name, notes) in variant.children { all[name] = notes.schema }
           for (name, schema) in own.entries where all[name] == nil { all[name] = schema }
-          return Self.object(all, variant.required)
+          return Self.object(all, variant.required, variant.text)
         })
     ]
   }
 
-  private static func object(_ properties: JSONObject, _ required: [String]) -> JSON {
+  private static func object(_ properties: JSONObject, _ required: [String], _ text: String?) -> JSON {
     var object: JSONObject = ["type": "object", "properties": .object(properties)]
+    if let text { object["description"] = .string(text) }
     if !required.isEmpty { object["required"] = .array(required.map(JSON.string)) }
     return .object(object)
   }

@@ -15,33 +15,35 @@ struct ActivationLayer: Layer {
 
   /// One row a name.
   static let rows: [MethodTable<any Layer>.Row] = [
-    row("leaky_relu") { fields throws(SpecError) in
+    row("leaky_relu", "nearly zero-centred: what is below 0 keeps negative_slope of its size") {
+      fields throws(SpecError) in
       let slope = try fields.number("negative_slope", .any, default: 0.01)
       return (.leakyRelu(slope: slope), ["negative_slope": .number(slope)])
     },
-    row("elu") { fields throws(SpecError) in
+    row("elu", "nearly zero-centred: down to -alpha") { fields throws(SpecError) in
       let alpha = try fields.number("alpha", .any, default: 1)
       return (.elu(alpha: alpha), ["alpha": .number(alpha)])
     },
-    row("selu") { _ in (.selu, [:]) },
-    row("gelu") { fields throws(SpecError) in
+    row("selu", "zero-centred: keeps mean 0 and variance 1 of normal inputs") { _ in (.selu, [:]) },
+    row("gelu", "not zero-centred: never below -0.17") { fields throws(SpecError) in
       let approximate = try fields.choice("approximate", ["none", "tanh"], default: "none")
       return (approximate == "tanh" ? .geluTanh : .gelu, ["approximate": .string(approximate)])
     },
-    row("silu") { _ in (.silu, [:]) },
-    row("sigmoid") { _ in (.sigmoid, [:]) },
-    row("softplus") { fields throws(SpecError) in
+    row("silu", "not zero-centred: never below -0.28") { _ in (.silu, [:]) },
+    row("sigmoid", "not zero-centred: from 0 to 1") { _ in (.sigmoid, [:]) },
+    row("softplus", "not zero-centred: above 0") { fields throws(SpecError) in
       let beta = try fields.number("beta", .positive, default: 1)
       return (.softplus(beta: beta), ["beta": .number(beta)])
     },
-    row("hardswish") { _ in (.hardswish, [:]) },
+    row("hardswish", "not zero-centred: never below -0.375") { _ in (.hardswish, [:]) },
   ]
 
   private static func row(
-    _ type: String,
+    _ type: String, _ range: String,
     _ read: @escaping @Sendable (FieldReader) throws(SpecError) -> (ActivationFunction, JSONObject)
   ) -> MethodTable<any Layer>.Row {
     MethodTable<any Layer>.Row(type) { fields throws(SpecError) in
+      fields.describe(range)
       let (function, settings) = try read(fields)
       var encoded: JSONObject = ["type": .string(type)]
       for (name, value) in settings.entries { encoded[name] = value }

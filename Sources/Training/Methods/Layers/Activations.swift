@@ -5,6 +5,10 @@ import JSON
 struct ReluLayer: Layer {
   static let type = "relu"
 
+  init(_ fields: FieldReader) { fields.describe("not zero-centred: never below 0") }
+
+  init() {}
+
   var encoded: JSONObject { ["type": .string(Self.type)] }
 
   func resolve(input: [Int], _ place: LayerPlace) -> LayerShape { LayerShape(output: input) }
@@ -17,6 +21,10 @@ struct ReluLayer: Layer {
 /// The hyperbolic tangent. PyTorch: Tanh.
 struct TanhLayer: Layer {
   static let type = "tanh"
+
+  init(_ fields: FieldReader) { fields.describe("zero-centred: from -1 to 1") }
+
+  init() {}
 
   var encoded: JSONObject { ["type": .string(Self.type)] }
 

@@ -22,8 +22,8 @@ extension MethodTable where Method == any Layer {
   static let layers = MethodTable(
     rows: [
       Row(LinearLayer.type) { fields throws(SpecError) in try LinearLayer(fields) },
-      Row(ReluLayer.type) { _ in ReluLayer() },
-      Row(TanhLayer.type) { _ in TanhLayer() },
+      Row(ReluLayer.type) { fields in ReluLayer(fields) },
+      Row(TanhLayer.type) { fields in TanhLayer(fields) },
       Row(DropoutLayer.type) { fields throws(SpecError) in try DropoutLayer(fields) },
       Row(FlattenLayer.type) { _ in FlattenLayer() },
       Row(Conv2dLayer.type) { fields throws(SpecError) in try Conv2dLayer(fields) },

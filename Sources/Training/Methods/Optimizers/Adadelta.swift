@@ -27,9 +27,7 @@ struct Adadelta: Optimizer {
   var slots: [String] { ["square_avg", "acc_delta"] }
   var rule: UpdateRule { .adadelta }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     .init(gradientScale: gradientScale, decay: weightDecay, rate, rho, 1 - rho, eps)
   }
 }

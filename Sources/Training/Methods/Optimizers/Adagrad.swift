@@ -6,11 +6,7 @@ import JSON
 struct Adagrad: Optimizer {
   static let type = "adagrad"
 
-  let learningRate: Double
-  let rateDecay: Double
-  let weightDecay: Double
-  let start: Double
-  let eps: Double
+  let learningRate, rateDecay, weightDecay, start, eps: Double
   let epsInside: Bool
 
   init(_ fields: FieldReader) throws(SpecError) {
@@ -34,9 +30,7 @@ struct Adagrad: Optimizer {
   var initialState: Float { Float(start) }
   var rule: UpdateRule { .adagrad }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     .init(
       gradientScale: gradientScale, decay: weightDecay, rate / (1 + Double(t - 1) * rateDecay),
       epsInside ? 0 : eps, epsInside ? eps : 0)

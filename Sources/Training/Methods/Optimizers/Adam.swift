@@ -3,10 +3,10 @@ import JSON
 
 /// Adaptive moments (Kingma, Ba 2014) with weight decay in the gradient. PyTorch: Adam. `bias_correction: false` is
 /// BERT's; `eps_inside_sqrt` divides by sqrt(v + eps), v corrected, as lectures do.
-struct Adam: Optimizer {
+struct Adam: MomentOptimizer {
   static let type = "adam"
 
-  private var moments: Moments
+  var moments: Moments
   let amsgrad: Bool
   let biasCorrection: Bool
   let epsInside: Bool
@@ -26,18 +26,9 @@ struct Adam: Optimizer {
     return object
   }
 
-  var momentum: Double? {
-    get { moments.beta1 }
-    set { moments.beta1 = newValue ?? moments.beta1 }
-  }
-  var learningRate: Double { moments.learningRate }
-  var weightDecay: Double { moments.weightDecay }
   var slots: [String] { ["m", "v"] + (amsgrad ? ["v_max"] : []) }
-  var rule: UpdateRule { .moments }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     let (c1, c2) = biasCorrection ? moments.corrections(t) : (1, 1)
     return moments.coefficients(
       through: rate / c1, correction: 1 / c2, outside: epsInside ? 0 : moments.eps,

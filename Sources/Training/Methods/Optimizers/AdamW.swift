@@ -3,10 +3,10 @@ import JSON
 
 /// Adam whose weight decay multiplies the parameters by 1 - lr * weight_decay before the step instead of entering the
 /// gradient (Loshchilov, Hutter 2017). PyTorch: AdamW.
-struct AdamW: Optimizer {
+struct AdamW: MomentOptimizer {
   static let type = "adamw"
 
-  private var moments: Moments
+  var moments: Moments
   let amsgrad: Bool
   let biasCorrection: Bool
 
@@ -23,18 +23,9 @@ struct AdamW: Optimizer {
     return object
   }
 
-  var momentum: Double? {
-    get { moments.beta1 }
-    set { moments.beta1 = newValue ?? moments.beta1 }
-  }
-  var learningRate: Double { moments.learningRate }
-  var weightDecay: Double { moments.weightDecay }
   var slots: [String] { ["m", "v"] + (amsgrad ? ["v_max"] : []) }
-  var rule: UpdateRule { .moments }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     let (c1, c2) = biasCorrection ? moments.corrections(t) : (1, 1)
     return moments.coefficients(
       through: rate / c1, correction: 1 / c2, outside: moments.eps, gradientScale: gradientScale, decay: 0,

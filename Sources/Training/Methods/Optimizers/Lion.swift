@@ -27,9 +27,7 @@ struct Lion: Optimizer {
   var slots: [String] { ["m"] }
   var rule: UpdateRule { .lion }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     .init(gradientScale: gradientScale, kept: 1 - rate * weightDecay, rate, 1 - beta1, 1 - beta2)
   }
 }

@@ -41,3 +41,20 @@ struct Moments: Sendable {
       correction, outside, inside)
   }
 }
+
+/// Adam and its relatives.
+protocol MomentOptimizer: Optimizer {
+  /// What they share.
+  var moments: Moments { get set }
+}
+
+extension MomentOptimizer {
+  var momentum: Double? {
+    get { moments.beta1 }
+    set { moments.beta1 = newValue ?? moments.beta1 }
+  }
+  var learningRate: Double { moments.learningRate }
+  var weightDecay: Double { moments.weightDecay }
+  var slots: [String] { ["m", "v"] }
+  var rule: UpdateRule { .moments }
+}

@@ -2,7 +2,7 @@ import Autodiff
 import JSON
 
 /// Adam with Nesterov's look ahead and a momentum that rises with the steps (Dozat 2016). PyTorch: NAdam.
-struct NAdam: Optimizer {
+struct NAdam: MomentOptimizer {
   static let type = "nadam"
 
   var moments: Moments
@@ -24,22 +24,12 @@ struct NAdam: Optimizer {
     return object
   }
 
-  var momentum: Double? {
-    get { moments.beta1 }
-    set { moments.beta1 = newValue ?? moments.beta1 }
-  }
-
-  var learningRate: Double { moments.learningRate }
-  var weightDecay: Double { moments.weightDecay }
-  var slots: [String] { ["m", "v"] }
-  var rule: UpdateRule { .moments }
-
   private func momentum(at t: Int) -> Double {
     moments.beta1 * (1 - 0.5 * ExactMath.pow(0.96, Double(t) * momentumDecay))
   }
 
   mutating func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
+    -> Coefficients
   {
     if product.step > t { product = (0, 1) }
     while product.step < t { product = (product.step + 1, product.value * momentum(at: product.step + 1)) }

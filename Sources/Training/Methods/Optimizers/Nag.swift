@@ -4,11 +4,11 @@ import JSON
 /// Nesterov's accelerated gradient in its textbook form (Sutskever et al. 2013): the gradient is taken at
 /// W - lr * momentum * a, then a = momentum * a + g and W -= lr * a. Seen from the point ahead, where the gradient is
 /// taken, the last is a step of lr * g.
-struct Nag: Optimizer {
+struct Nag: VelocityOptimizer {
   static let type = "nag"
 
   let learningRate: Double
-  private var velocityKept: Double
+  var velocityKept: Double
   let weightDecay: Double
 
   init(_ fields: FieldReader) throws(SpecError) {
@@ -24,17 +24,10 @@ struct Nag: Optimizer {
     ]
   }
 
-  var momentum: Double? {
-    get { velocityKept }
-    set { velocityKept = newValue ?? velocityKept }
-  }
-
   var slots: [String] { ["momentum_buffer"] }
   var rule: UpdateRule { .momentum }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     .init(gradientScale: gradientScale, decay: weightDecay, rate, velocityKept, 1, 1, 0)
   }
 

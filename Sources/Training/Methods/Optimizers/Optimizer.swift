@@ -6,6 +6,9 @@
 import Autodiff
 import JSON
 
+/// The numbers of a rule at a step.
+typealias Coefficients = ParameterPasses.Coefficients
+
 /// Turns gradients into new parameters.
 protocol Optimizer: Sendable {
   /// All fields with their values, `type` first.
@@ -23,7 +26,7 @@ protocol Optimizer: Sendable {
 
   /// The coefficients of step `t`, which counts from 1, for parameters of one group.
   mutating func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
+    -> Coefficients
 
   /// The momentum, or the first beta, which schedules may move; nil where there is none.
   var momentum: Double? { get set }
@@ -41,6 +44,19 @@ extension Optimizer {
   }
 
   func lookahead(rate: Double) -> Double { 0 }
+}
+
+/// An optimizer with a velocity.
+protocol VelocityOptimizer: Optimizer {
+  /// The part of the velocity that a step keeps.
+  var velocityKept: Double { get set }
+}
+
+extension VelocityOptimizer {
+  var momentum: Double? {
+    get { velocityKept }
+    set { velocityKept = newValue ?? velocityKept }
+  }
 }
 
 extension ParameterPasses.Coefficients {

@@ -3,10 +3,10 @@ import JSON
 
 /// Adam that adapts only once the variance of its second moment can be told, and then in proportion to it
 /// (Liu et al. 2019). PyTorch: RAdam; the first steps are plain momentum.
-struct RAdam: Optimizer {
+struct RAdam: MomentOptimizer {
   static let type = "radam"
 
-  private var moments: Moments
+  var moments: Moments
   let decoupled: Bool
 
   init(_ fields: FieldReader) throws(SpecError) {
@@ -20,18 +20,7 @@ struct RAdam: Optimizer {
     return object
   }
 
-  var momentum: Double? {
-    get { moments.beta1 }
-    set { moments.beta1 = newValue ?? moments.beta1 }
-  }
-  var learningRate: Double { moments.learningRate }
-  var weightDecay: Double { moments.weightDecay }
-  var slots: [String] { ["m", "v"] }
-  var rule: UpdateRule { .moments }
-
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     let (c1, c2) = moments.corrections(t)
     let longest = 2 / (1 - moments.beta2) - 1
     let length = longest - 2 * Double(t) * (1 - c2) / c2

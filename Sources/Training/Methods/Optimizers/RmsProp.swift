@@ -3,16 +3,12 @@ import JSON
 
 /// Steps divided by the root of a running mean of squared gradients (Hinton 2012; centered: Graves 2013).
 /// PyTorch: RMSprop, whose eps is outside of the root; with `eps_inside_sqrt` the lectures' g / sqrt(v + eps).
-struct RmsProp: Optimizer {
+struct RmsProp: VelocityOptimizer {
   static let type = "rmsprop"
 
-  let learningRate: Double
-  let alpha: Double
-  let eps: Double
-  let epsInside: Bool
-  let weightDecay: Double
-  private var velocityKept: Double
-  let centered: Bool
+  let learningRate, alpha, eps, weightDecay: Double
+  var velocityKept: Double
+  let epsInside, centered: Bool
 
   init(_ fields: FieldReader) throws(SpecError) {
     learningRate = try fields.number("lr", .positive, default: 1e-2)
@@ -28,14 +24,8 @@ struct RmsProp: Optimizer {
     [
       "type": .string(Self.type), "lr": .number(learningRate), "alpha": .number(alpha), "eps": .number(eps),
       "eps_inside_sqrt": .bool(epsInside), "weight_decay": .number(weightDecay),
-      "momentum": .number(velocityKept),
-      "centered": .bool(centered),
+      "momentum": .number(velocityKept), "centered": .bool(centered),
     ]
-  }
-
-  var momentum: Double? {
-    get { velocityKept }
-    set { velocityKept = newValue ?? velocityKept }
   }
 
   var slots: [String] {
@@ -43,9 +33,7 @@ struct RmsProp: Optimizer {
   }
   var rule: UpdateRule { .rmsprop }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     .init(
       gradientScale: gradientScale, decay: weightDecay, rate, alpha, 1 - alpha, epsInside ? 0 : eps,
       epsInside ? eps : 0, velocityKept, centered ? 1 : 0, velocityKept > 0 ? 1 : 0)

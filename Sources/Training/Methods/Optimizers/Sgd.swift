@@ -2,14 +2,12 @@ import Autodiff
 import JSON
 
 /// Gradient descent with optional momentum. PyTorch: SGD; its first step does not dampen.
-struct Sgd: Optimizer {
+struct Sgd: VelocityOptimizer {
   static let type = "sgd"
 
-  let learningRate: Double
-  private var velocityKept: Double
-  let dampening: Double
+  let learningRate, dampening, weightDecay: Double
+  var velocityKept: Double
   let nesterov: Bool
-  let weightDecay: Double
 
   init(_ fields: FieldReader) throws(SpecError) {
     learningRate = try fields.number("lr", .positive, default: 1e-3)
@@ -29,20 +27,12 @@ struct Sgd: Optimizer {
     ]
   }
 
-  var momentum: Double? {
-    get { velocityKept }
-    set { velocityKept = newValue ?? velocityKept }
-  }
-
   var slots: [String] { velocityKept == 0 ? [] : ["momentum_buffer"] }
   var rule: UpdateRule { velocityKept == 0 ? .descend : .momentum }
 
-  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double)
-    -> ParameterPasses.Coefficients
-  {
+  func coefficients(_ t: Int, rate: Double, weightDecay: Double, gradientScale: Double) -> Coefficients {
     .init(
       gradientScale: gradientScale, decay: weightDecay, rate, t == 1 ? 0 : velocityKept,
-      t == 1 ? 1 : 1 - dampening,
-      nesterov ? 1 : 0, nesterov ? velocityKept : 1)
+      t == 1 ? 1 : 1 - dampening, nesterov ? 1 : 0, nesterov ? velocityKept : 1)
   }
 }
