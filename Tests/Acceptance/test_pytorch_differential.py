@@ -189,6 +189,12 @@ def case(number):
     layers = image(draw) if kind == "images" else dense(draw, draw.randint(0, 3))
     if accumulate > 1:
         layers = [layer for layer in layers if layer["type"] != "batch_norm"]
+    # Schedules with rates of their own give every group the same, so there only the beginnings differ.
+    one_rate = moving["type"] in ("one_cycle", "cyclic") or "eta_min" in moving
+    for layer in layers:
+        if layer["type"] in ("linear", "conv2d"):
+            layer.update(maybe(draw, 0 if one_rate else 0.15, {"lr_scale": draw.choice([0.5, 2])}))
+            layer.update(maybe(draw, 0.12, {"unfreeze_at": draw.choice([3, 0.3])}))
     return kind, shape, classes, {
         "dataset": {"validation": 0, "shuffle": False, "standardize": False},
         "model": {"layers": layers + [{"type": "linear", "out": out}]},
@@ -220,11 +226,14 @@ class GlobalAverage(torch.nn.Module):
         return x.mean((2, 3))
 
 
+NOT_PYTORCHS = ("type", "out", "channels", "layers", "lr_scale", "unfreeze_at")
+
+
 def build(layers, shape):
     """PyTorch's layers with what they make of a shape; a shape that does not fit raises."""
     nn, built = torch.nn, []
     for layer in layers:
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in layer.items() if k not in ("type", "out", "channels", "layers")}
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in layer.items() if k not in NOT_PYTORCHS}
         kind = layer["type"]
         if kind == "linear":
             built.append(nn.Linear(shape[0], layer["out"], **fields))
@@ -275,16 +284,20 @@ def objective(spec, output, labels, parameters):
 
 
 def groups(spec, model):
-    """The parameters in groups: biases and norms without decay where they are exempt."""
+    """The parameters in groups: by the scale of their rate, and biases and norms without decay where they are exempt."""
     exempt = spec["optimizer"].get("decay_exempt", [])
-    free, held = [], []
+    found = {}
+    scales = {m: layer.get("lr_scale", 1) for m, layer in zip(model, spec["model"]["layers"])}
     for module in model.modules():
         is_norm = isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.LayerNorm, torch.nn.RMSNorm))
         for name, parameter in module.named_parameters(recurse=False):
             spared = (is_norm and "norm" in exempt) or (not is_norm and name == "bias" and "bias" in exempt)
-            (free if spared else held).append(parameter)
-    made = [{"params": held}] if held else []
-    return made + ([{"params": free, "weight_decay": 0.0}] if free else [])
+            found.setdefault((scales.get(module, 1), spared), []).append(parameter)
+    lr = spec["optimizer"]["lr"]
+    return [
+        {"params": parameters, "lr": lr * scale, "scale": scale, **({"weight_decay": 0.0} if spared else {})}
+        for (scale, spared), parameters in found.items()
+    ]
 
 
 def optimizer_of(spec, model):
@@ -336,6 +349,10 @@ def train(spec, model, inputs, labels):
     # Only after the warmup does the schedule begin, and with it the momentum that it moves.
     scheduler = scheduler_of(spec, optimizer, STEPS - warmup)
     parameters = list(model.parameters())
+    begins = {}
+    for module, layer in zip(model, spec["model"]["layers"]):
+        start = layer.get("unfreeze_at", 0)
+        begins |= {parameter: math.ceil(start * STEPS) if start < 1 else start for parameter in module.parameters()}
     average = None
     curves = {"train/loss": [], "lr": [], "grad_norm": [], "param_norm": []}
     for step in range(STEPS):
@@ -344,16 +361,19 @@ def train(spec, model, inputs, labels):
         if step < warmup:
             for group in optimizer.param_groups:
                 group.setdefault("kept", group["lr"])
-                group["lr"] = base * (step + 1) / warmup
+                group["lr"] = base * group["scale"] * (step + 1) / warmup
         elif step == warmup and warmup:
             for group in optimizer.param_groups:
                 group["lr"] = group.pop("kept")
         optimizer.zero_grad()
-        loss = objective(spec, model(inputs[start:end]), labels[start:end], parameters)
+        for parameter, first in begins.items():
+            parameter.requires_grad_(step >= first)
+        trained = [parameter for parameter in parameters if parameter.requires_grad]
+        loss = objective(spec, model(inputs[start:end]), labels[start:end], trained)
         loss.backward()
         curves["train/loss"].append(loss.item())
-        curves["lr"].append(optimizer.param_groups[0]["lr"])
-        curves["grad_norm"].append(math.sqrt(sum(float((p.grad**2).sum()) for p in parameters)))
+        curves["lr"].append(optimizer.param_groups[0]["lr"] / optimizer.param_groups[0]["scale"])
+        curves["grad_norm"].append(math.sqrt(sum(float((p.grad**2).sum()) for p in trained)))
         curves["param_norm"].append(math.sqrt(sum(float((p**2).sum()) for p in parameters)))
         if "clip_grad_norm" in train:
             torch.nn.utils.clip_grad_norm_(parameters, train["clip_grad_norm"])
