@@ -155,6 +155,24 @@ def test_a_large_text_passes_through_a_small_memory(server):
     assert os.listdir(os.path.join(server.folder, "artifacts", "datasets")) == ["verse.dataset"]
 
 
+def test_what_looks_the_same_is_no_fault(server):
+    """Angstrom's sign and the letter: two characters of a text, and two names of a metric, that Unicode takes to be equal."""
+    text = "\u212b\u00c5 ab" * 50
+    assert put(server, "signs", text.encode()).status_code == 201
+    told = server.get("/api/v1/datasets/signs")
+    assert told["classes"] == sorted(set(text))
+    assert told["quality"]["class_balance"] == [{"class": c, "examples": 50} for c in sorted(set(text))]
+    spec = job(train={"steps": 3, "batch_size": 2}, dataset={"name": "signs", "context": 8})
+    run = server.run_job(spec)["run_id"]
+    for key in ("\u212b", "\u00c5"):
+        metric = {"run_id": run, "key": key, "value": 1, "timestamp": 1, "step": 0}
+        assert server.request("POST", "/api/2.0/mlflow/runs/log-metric", json=metric).status_code == 200
+        server.stop()
+        server.start()
+    assert server.request("GET", f"/api/v1/runs/{run}/metrics/none").status_code == 404
+    assert {"\u212b", "\u00c5"} <= {m["key"] for m in server.get(f"/api/v1/runs/{run}/metrics")["metrics"]}
+
+
 def test_jobs_on_a_large_text_are_checked_beside_the_handlers(server):
     """Of a text it is known what it is made of, so a job is not kept waiting for its tokens; and where they must be counted,
     nobody else waits."""

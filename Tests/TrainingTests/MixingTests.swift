@@ -225,5 +225,14 @@ import Testing
       try plan(job([("augment", [["type": "cutmix"]])]))
     }
     #expect(table?.message.contains("is for pictures") == true)
+    func weighted(_ parts: Int) -> JSON {
+      CourseTests.small([
+        ("augment", [["type": "mixup"]]), ("loss.class_weights", .array((1...10).map { JSON($0) })),
+        ("train.accumulate", JSON(parts)),
+      ])
+    }
+    let parts = #expect(throws: SpecError.self) { try plan(weighted(2)) }
+    #expect(parts?.field == "loss.class_weights" && parts?.message.contains("in parts") == true)
+    #expect(throws: Never.self) { try plan(weighted(1)) }
   }
 }

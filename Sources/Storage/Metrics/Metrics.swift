@@ -45,7 +45,8 @@ extension Connection {
 
   /// The highest recorded step of every metric of a run.
   public func lastSteps(run uid: String) throws -> [String: Int64] {
-    Dictionary(uniqueKeysWithValues: try summaries(run: uid).map { ($0.key, $0.lastStep) })
+    // Keys that are written differently are equal strings where they look the same.
+    Dictionary(try summaries(run: uid).map { ($0.key, $0.lastStep) }, uniquingKeysWith: max)
   }
 
   /// The points in a run's segments, by key id, in order of arrival.

@@ -37,13 +37,12 @@ public struct QualityReport: Sendable {
     constantColumns = columns.indices.filter { columns[$0].isConstant }.map(dataset.columnName)
     duplicateRows =
       dataset.documents.map { Self.duplicates(in: $0, dataset.pool.labels) } ?? Self.duplicates(in: parts)
-    let characters = dataset.text.map { text in
-      Dictionary(uniqueKeysWithValues: text.characters.map { (String($0.scalar), $0.count) })
-    }
-    classBalance = dataset.classes.enumerated().map { index, name in
-      if let characters { return (name, characters[name] ?? 0) }
-      return (name, parts.reduce(0) { $0 + $1.labels.count { $0 == Int32(index) } })
-    }
+    // The classes of running text are its characters; strings of two of them may be equal, and only look the same.
+    classBalance =
+      dataset.text.map { $0.characters.map { (String($0.scalar), $0.count) } }
+      ?? dataset.classes.enumerated().map { index, name in
+        (name, parts.reduce(0) { $0 + $1.labels.count { $0 == Int32(index) } })
+      }
     if let documents = dataset.documents {
       var lengths = Column()
       for index in 0..<documents.count { lengths.add(Double(documents.characters(index))) }

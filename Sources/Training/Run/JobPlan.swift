@@ -108,6 +108,13 @@ public struct JobPlan: Sendable {
           "must come last and only once, as it mixes whole examples; \(other) comes after it")
       }
     }
+    if spec.mixing != nil, spec.loss.classWeights != nil, spec.train.hasParts {
+      // Each of the two losses would need another share of every part.
+      throw SpecError(
+        "loss.class_weights",
+        "cannot be used together with mixup or cutmix where an update is computed in parts (train.accumulate, "
+          + "replicas, micro_batches)")
+    }
     let arenas = Self.arenas(spec)
     architecture = try Architecture(
       spec.model, dataset, outputs: spec.loss.outputs(dataset), memoryLimit: memoryLimit, copies: arenas)

@@ -112,8 +112,8 @@ extension Dataset {
   /// The texts as tokens, a row of `context` for each; without `reads` the tokens are only counted.
   func tokenizedDocuments(_ spec: TextSpec, _ documents: Documents, reads: Bool) throws(SpecError) -> Dataset
   {
-    let key = JSON.object(spec.encoded).text + (reads ? "" : " counted")
-    let reading = try documents.newest.reading(key) { () throws(SpecError) in
+    let key = JSON.object(spec.encoded).text
+    let reading = try documents.newest.reading(key, reads: reads) { () throws(SpecError) in
       let known = documents.vocabulary(spec.tokenizer)
       let words = known.prefix(spec.vocabulary ?? known.count).sorted(by: Tokenizer.precedes)
       guard words.count + SpecialToken.allCases.count <= Tokenizer.limit else { throw Tokenizer.tooLarge }

@@ -158,11 +158,14 @@ struct TextReading: Sendable {
 final class NewestReading: Sendable {
   private let newest = Mutex<(key: String, reading: TextReading)?>(nil)
 
-  /// The reading of that name, made where it is not the newest.
-  func reading(_ key: String, _ make: () throws(SpecError) -> TextReading) throws(SpecError) -> TextReading {
+  /// The reading of that name, made where it is not the newest. One that only counts tokens is not kept: it would take
+  /// the place of those that a job is about to run over.
+  func reading(
+    _ key: String, reads: Bool = true, _ make: () throws(SpecError) -> TextReading
+  ) throws(SpecError) -> TextReading {
     if let known = newest.withLock({ $0 }), known.key == key { return known.reading }
     let reading = try make()
-    newest.withLock { $0 = (key, reading) }
+    if reads { newest.withLock { $0 = (key, reading) } }
     return reading
   }
 }
