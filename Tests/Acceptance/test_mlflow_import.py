@@ -2,9 +2,11 @@
 
 import math
 import os
+import subprocess
+import time
 
 import pytest
-from conftest import cairn
+from conftest import BINARY, cairn
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
@@ -41,6 +43,37 @@ def fill(client, folder):
         runs.append(run)
     client.delete_run(runs[2])
     return runs
+
+
+def test_an_import_that_was_killed_is_finished_by_the_next(tmp_path, servers):
+    """A run is hidden until all of it is there; what a kill has left hidden comes to light, what was deleted does not."""
+    folder = tmp_path / "mlruns" / "0"
+    runs = [f"{index:032x}" for index in range(1, 201)]
+    for run in runs:
+        (folder / run / "metrics").mkdir(parents=True)
+        (folder / run / "meta.yaml").write_text(
+            f"artifact_uri: ''\nend_time: 2\nexperiment_id: '0'\nlifecycle_stage: active\nrun_id: {run}\nrun_name: r\n"
+            f"run_uuid: {run}\nsource_type: 4\nstart_time: 1\nstatus: 3\ntags: []\nuser_id: u\n"
+        )
+        (folder / run / "metrics" / "loss").write_text("".join(f"{step} {1 / (step + 1)} {step}\n" for step in range(50)))
+    (folder / "meta.yaml").write_text("artifact_location: ''\nexperiment_id: '0'\nlifecycle_stage: active\nname: Default\n")
+    data, killed = tmp_path / "data", 0
+    for attempt in range(8):
+        process = subprocess.Popen([BINARY, "import-mlflow", folder.parent, "--data", data], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.05 + 0.02 * attempt)
+        process.kill()
+        killed += process.wait() != 0
+    assert killed > 0
+    assert cairn("import-mlflow", folder.parent, "--data", data).returncode == 0
+    server = servers(folder=data)
+    found = MlflowClient(server.url).search_runs(["0"], max_results=1000)
+    assert sorted(run.info.run_id for run in found) == runs
+    assert {run.data.metrics["loss"] for run in found} == {1 / 50}
+    MlflowClient(server.url).delete_run(runs[0])
+    assert server.stop() == 0
+    assert cairn("import-mlflow", folder.parent, "--data", data).returncode == 0
+    server.start()
+    assert len(MlflowClient(server.url).search_runs(["0"], max_results=1000)) == 199
 
 
 @pytest.mark.parametrize("kind", ["database", "folder"])

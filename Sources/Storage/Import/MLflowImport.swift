@@ -129,6 +129,7 @@ extension Store {
     run.experimentID = experiment
     let uid = run.uid
     let isKnown = try self.run(uid) != nil
+    let isHidden = try !isKnown || isUnfinished(uid)
     if isKnown { summary.knownRuns += 1 } else { summary.runs += 1 }
     if !isKnown {
       // Hidden until all of it is there: an import that is cut off shows no half runs.
@@ -151,7 +152,14 @@ extension Store {
       try bringFiles(in: folder, to: stored?.artifactFolder ?? "\(experiment)/\(uid)/artifacts", &summary)
       places.note(location, is: stored?.artifactURI)
     }
-    if !isKnown && !imported.isDeleted { try write { try $0.setRun(uid, lifecycle: .active) } }
+    if isHidden && !imported.isDeleted { try write { try $0.setRun(uid, lifecycle: .active) } }
+  }
+
+  /// Whether an import that was cut off has left the run as it makes them: hidden, and at no time. One that a client has
+  /// deleted since stays deleted.
+  private func isUnfinished(_ uid: String) throws -> Bool {
+    let sql = "SELECT 1 FROM run WHERE uid = ? AND lifecycle = 'deleted' AND deleted_at IS NULL"
+    return try read { try $0.integer(sql, .text(uid)) } != nil
   }
 
   func bringFiles(in folder: String, to place: String, _ summary: inout ImportSummary) throws {
