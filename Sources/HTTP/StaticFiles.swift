@@ -10,6 +10,14 @@ public struct StaticFiles: Sendable {
     var tag: String
     /// The modules that a page will ask for, as a Link field; empty for what is no page.
     var link = ""
+
+    /// Puts bytes before the end of a page's body.
+    mutating func insert(_ more: [UInt8]) {
+      let end = Array("</body>".utf8)
+      let place = bytes.indices.last { bytes[$0...].starts(with: end) } ?? bytes.count
+      bytes.insert(contentsOf: more, at: place)
+      tag = StaticFiles.tag(of: bytes)
+    }
   }
 
   /// What a page of ours may do: run our scripts and talk to this server, nothing else.
@@ -48,12 +56,17 @@ public struct StaticFiles: Sendable {
   public var paths: [String] { files.keys.sorted() }
 
   /// The answer for GET or HEAD: 200, 304 when the client has the file, or nil when there is no such file. A folder
-  /// is answered by its index.html.
-  public func response(for request: HTTPRequest) -> HTTPResponse? {
+  /// is answered by its index.html. What `addition` makes of a page's path is put at the end of the page's body.
+  public func response(
+    for request: HTTPRequest, addition: (String) -> [UInt8] = { _ in [] }
+  ) -> HTTPResponse? {
     let isFolder = request.segments.isEmpty || request.segments.last == ""
     let path = (isFolder ? request.segments.dropLast() + ["index.html"] : request.segments[...])
       .joined(separator: "/")
-    guard let file = files[path] else { return nil }
+    guard var file = files[path] else { return nil }
+    if file.type.hasPrefix("text/html"), case let more = addition(path), !more.isEmpty {
+      file.insert(more)
+    }
     var response = HTTPResponse.bytes(file.bytes, type: file.type)
     if Self.matches(request.headers.all("If-None-Match"), tag: file.tag) {
       response = HTTPResponse(status: 304)

@@ -136,6 +136,17 @@ struct QueryReader {
     return value
   }
 
+  /// A number from `least` on, and below `bound`; nil when it is not given.
+  func number(_ name: String, from least: Double, below bound: Double = .infinity) throws -> Double? {
+    guard let text = query.first(name) else { return nil }
+    guard let value = Double(text), value >= least, value < bound else {
+      let range = least == .leastNonzeroMagnitude ? "above 0" : "of at least \(JSON(least).text)"
+      let end = bound == .infinity ? "" : " and below \(JSON(bound).text)"
+      throw HTTPFailure.invalid(name, "\(name) must be a number \(range)\(end), got \(quoted(text))")
+    }
+    return value
+  }
+
   func choice(_ name: String, _ choices: [String]) throws -> String? {
     guard let text = query.first(name) else { return nil }
     guard choices.contains(text) else {

@@ -49,6 +49,9 @@ final class LiveHub: Sendable {
   /// How many event streams are open.
   var subscriberCount: Int { state.withLock { $0.subscribers.count } }
 
+  /// The id of the newest event: a stream that resumes from it misses nothing.
+  var newestID: String { state.withLock { "\(boot)-\($0.nextSequence - 1)" } }
+
   /// Bytes of past events that are kept now.
   var historyBytes: Int { state.withLock { $0.historyBytes } }
 

@@ -197,6 +197,12 @@ private let schemas: JSONObject = [
       "last_step": [
         "type": "integer", "description": "The step of the last point, where there are buckets.",
       ],
+      "smoothed": numbers,
+      "resumed": integers,
+      "replaced": [
+        "type": "array",
+        "items": object(["steps": integers, "timestamps": integers, "values": numbers]),
+      ],
     ], required: ["key", "count", "sampled", "steps", "timestamps", "values"]),
   "Curves": list(of: "Curve", named: "curves"),
   "Log": object([

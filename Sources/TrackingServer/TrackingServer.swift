@@ -56,13 +56,16 @@ public final class TrackingServer: Sendable {
     do {
       let context = try Context(store: store, threads: configuration.threads)
       let gauges = Gauges(context: context)
+      let first = FirstPage(context)
+      let isOpen = configuration.token == nil
       let files = try StaticFiles(folder: try Self.publicFolder(configuration))
       var http = HTTPServerConfiguration(routes: allRoutes(context) { gauges.text() })
       http.host = configuration.host
       http.port = configuration.port
       http.fallback = { request in
         if let failure = unknownMLflowPath(request) { throw failure }
-        return files.response(for: request)
+        // Behind a token the page itself tells nothing.
+        return files.response(for: request) { _ in isOpen ? first.block() : [] }
       }
       http.authorize = authorizer(token: configuration.token)
       http.translate = { ($0 as? StoreError).flatMap(failure(of:)) }

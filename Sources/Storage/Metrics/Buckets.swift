@@ -66,9 +66,13 @@ struct BucketSampler {
   private(set) var curve: Curve
   private var sums = ValueSums()
   private var lastStep: Int64?
+  /// What the points are smoothed by, if they are: then whole chunks cannot be taken.
+  private var average: MovingAverage?
+  private var isGap = true
 
-  init(key: String, shift: Int) {
+  init(key: String, shift: Int, average: MovingAverage? = nil) {
     self.shift = shift
+    self.average = average
     curve = Curve(key: key, sampled: true)
     curve.bucket = shift > 62 ? .max : 1 << Int64(shift)
   }
@@ -81,6 +85,7 @@ struct BucketSampler {
       var end = row + 1
       while end < points.count && points.steps[end] <= last { end += 1 }
       sums.add(points.values[row..<end])
+      smooth(points, row..<end)
       row = end
     }
     curve.count += points.count
@@ -115,11 +120,32 @@ struct BucketSampler {
     if lastStep != nil { close() }
     lastStep = place.step
     sums = ValueSums()
+    isGap = true
     curve.steps.append(place.step)
     curve.timestamps.append(place.timestamp)
   }
 
+  /// The average after the first point of a bucket is what the bucket shows.
+  private mutating func smooth(_ points: PointColumns, _ rows: Range<Int>) {
+    guard var average else { return }
+    for row in rows {
+      average.add(step: points.steps[row], value: points.values[row])
+      isGap = isGap && !points.values[row].isFinite
+      if curve.smoothed.count < curve.steps.count { curve.smoothed.append(average.value) }
+    }
+    self.average = average
+  }
+
   private mutating func close() {
+    if let average {
+      let last = curve.smoothed.count - 1
+      // Where the first point is not finite, the next ones count; where none is, the line has a gap.
+      if isGap {
+        curve.smoothed[last] = sums.mean
+      } else if curve.smoothed[last].isNaN {
+        curve.smoothed[last] = average.value
+      }
+    }
     curve.values.append(sums.mean)
     curve.mins.append(sums.numbers == 0 ? .nan : sums.low)
     curve.maxs.append(sums.numbers == 0 ? .nan : sums.high)

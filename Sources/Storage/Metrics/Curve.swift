@@ -26,6 +26,12 @@ public struct Curve: Sendable, Equatable {
   public var bucket: Int64 = 1
   /// The step of the last point, which a bucket may hide; nil without points.
   public var lastStep: Int64?
+  /// Of each row, the moving average of all points up to it, or up to the first of its bucket; empty when not asked for.
+  public var smoothed: [Double] = []
+  /// The steps at which the run went on from an earlier one; empty when not asked for.
+  public var resumed: [Int64] = []
+  /// What was recorded anew since, the newest first, part of `count`; empty when not asked for.
+  public var replaced: [Curve] = []
 
   /// A curve without points.
   init(key: String, sampled: Bool = false) {
@@ -35,10 +41,16 @@ public struct Curve: Sendable, Equatable {
     (steps, timestamps, values, mins, maxs) = ([], [], [], [], [])
   }
 
-  /// A curve of normalized points; `maxPoints` 0 means all.
-  init(key: String, _ points: PointColumns, maxPoints: Int) {
+  /// A curve of normalized points; `maxPoints` 0 means all. Those before `from` are smoothed over, but not in it.
+  init(
+    key: String, _ all: PointColumns, from: Int64 = .min, maxPoints: Int, smoothing: Smoothing? = nil
+  ) {
+    var average = smoothing.map(MovingAverage.init)
+    let (history, points) = all.split(at: from)
+    average?.add(history)
     if maxPoints > 0 && points.count > maxPoints {
-      var sampler = BucketSampler(key: key, shift: BucketSampler.shift(points.steps, buckets: maxPoints))
+      let shift = BucketSampler.shift(points.steps, buckets: maxPoints)
+      var sampler = BucketSampler(key: key, shift: shift, average: average)
       sampler.add(points)
       self = sampler.finish()
     } else {
@@ -46,6 +58,11 @@ public struct Curve: Sendable, Equatable {
       count = points.count
       (steps, timestamps, values) = (points.steps, points.timestamps, points.values)
       lastStep = points.steps.last
+      guard var average else { return }
+      smoothed = (0..<points.count).map { row in
+        average.add(step: points.steps[row], value: points.values[row])
+        return points.values[row].isFinite ? average.value : points.values[row]
+      }
     }
   }
 }
@@ -58,6 +75,13 @@ extension PointColumns {
     let start = lowerBound { $0 >= from }
     let end = lowerBound { $0 > to }
     return self[start..<max(start, end)]
+  }
+
+  /// The rows of ordered points before a step, and those from it on.
+  func split(at step: Int64) -> (before: PointColumns, after: PointColumns) {
+    guard let first = steps.first, first < step else { return (PointColumns(), self) }
+    let start = lowerBound { $0 >= step }
+    return (self[0..<start], self[start..<count])
   }
 
   /// The first row from which on the condition on the step holds.

@@ -45,33 +45,69 @@ struct ChunkHeader {
 extension Connection {
   /// Points above which a series is sampled without decoding all of it.
   static let directPoints = 131_072
+  /// Points up to which a series is searched for what was recorded anew: the search holds all of them.
+  static let partedPoints = 4_194_304
 
   /// The curve of one metric by step, then timestamp, then arrival; empty when there is no such metric.
   ///
   /// With more than `maxPoints` points (0: no limit) in the steps asked for, buckets of neighbouring steps take
-  /// their place; see `Curve`. Throws `.notFound` for an unknown run.
+  /// their place; see `Curve`. With `parting`, points that were recorded anew after the run went back stand apart, in
+  /// series of up to 4,194,304 points. Throws `.notFound` for an unknown run.
   public func curve(
-    run uid: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil
+    run uid: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil,
+    smoothing: Smoothing? = nil, parting: Bool = false
   ) throws -> Curve {
     try curve(
       run: runID(uid), key: key, maxPoints: maxPoints, from: fromStep ?? .min, to: toStep ?? .max,
-      directPoints: Connection.directPoints)
+      directPoints: Connection.directPoints, smoothing: smoothing, parting: parting)
   }
 
   func curve(
-    run: Int64, key: String, maxPoints: Int, from: Int64, to: Int64, directPoints: Int
+    run: Int64, key: String, maxPoints: Int, from: Int64, to: Int64, directPoints: Int,
+    smoothing: Smoothing? = nil, parting: Bool = false
   ) throws -> Curve {
     let keyID = try integer("SELECT id FROM metric_key WHERE name = ?", .text(key))
     guard let keyID, from <= to else { return Curve(key: key) }
-    let part = ChunkRange(series: SeriesID(run: run, key: keyID), from: from, to: to)
+    let series = SeriesID(run: run, key: keyID)
     let later = try unfolded(run: run, only: keyID)[keyID]?.normalized() ?? PointColumns()
-    if maxPoints > 0, try storedPoints(part) > max(directPoints, maxPoints),
-      try isTail(later, of: part.series)
-    {
-      return try sampled(part, key: key, tail: later.steps(from: from, to: to), buckets: maxPoints)
+    let start = smoothing?.start(before: from) ?? from
+    if parting, let pieces = try pieces(series, later) {
+      let newest = pieces.newest.steps(from: start, to: to)
+      var curve = Curve(key: key, newest, from: from, maxPoints: maxPoints, smoothing: smoothing)
+      curve.resumed = pieces.resumed.filter { (from...to).contains($0) }
+      curve.replaced = pieces.replaced.map { $0.steps(from: from, to: to) }.filter { $0.count > 0 }
+        .map { Curve(key: key, $0, maxPoints: maxPoints) }
+      curve.count += curve.replaced.reduce(0) { $0 + $1.count }
+      return curve
     }
-    let points = try storedPoints(part, mergedWith: later.steps(from: from, to: to))
-    return Curve(key: key, points, maxPoints: maxPoints)
+    let part = ChunkRange(series: series, from: from, to: to)
+    let whole = ChunkRange(series: series, from: start, to: to)
+    let tail = later.steps(from: start, to: to)
+    if maxPoints > 0, try storedPoints(part) > max(directPoints, maxPoints), try isTail(later, of: series) {
+      return try sampled(whole, from: from, key: key, tail: tail, buckets: maxPoints, smoothing: smoothing)
+    }
+    let points = try storedPoints(whole, mergedWith: tail)
+    return Curve(key: key, points, from: from, maxPoints: maxPoints, smoothing: smoothing)
+  }
+
+  /// The pieces of a series in which something was recorded anew, else nil; the rows of the chunks of one that was
+  /// recorded in order say so.
+  private func pieces(_ series: SeriesID, _ later: PointColumns) throws -> Pieces? {
+    let whole = ChunkRange(series: series, from: .min, to: .max)
+    guard try !isRecordedInOrder(whole, later), try storedPoints(whole) <= Connection.partedPoints else {
+      return nil
+    }
+    return try storedPoints(whole, mergedWith: later).parted()
+  }
+
+  private func isRecordedInOrder(_ series: ChunkRange, _ later: PointColumns) throws -> Bool {
+    guard later.isInHistoryOrder, try isTail(later, of: series.series) else { return false }
+    var (last, isInOrder) = (Int64.min, true)
+    try eachChunk("first_time, last_time, in_order", series) { row in
+      isInOrder = isInOrder && row.integer(2) == 1 && row.integer(0) >= last
+      last = row.integer(1)
+    }
+    return isInOrder && later.timestamps.first ?? .max >= last
   }
 
   // MARK: Every point
@@ -102,25 +138,30 @@ extension Connection {
     }
   }
 
-  private func sampled(_ part: ChunkRange, key: String, tail: PointColumns, buckets: Int) throws -> Curve {
+  /// The buckets from `from` on; what is before it in the part is only smoothed over.
+  private func sampled(
+    _ part: ChunkRange, from: Int64, key: String, tail: PointColumns, buckets: Int, smoothing: Smoothing?
+  ) throws -> Curve {
     var pieces: [Piece] = []
+    var average = smoothing.map(MovingAverage.init)
     try eachChunk(ChunkHeader.columns, part) { row in
       let header = ChunkHeader(row)
-      let isInside = header.place.step >= part.from && header.lastStep <= part.to
+      if header.place.step >= from && header.lastStep <= part.to { return pieces.append(.chunk(header)) }
       // A chunk that reaches out of the steps asked for is decoded now: its count is part of the answer.
-      pieces.append(
-        isInside
-          ? .chunk(header)
-          : .points(try decoded(header).steps(from: part.from, to: part.to)))
+      let (history, points) = try decoded(header).steps(from: part.from, to: part.to).split(at: from)
+      average?.add(history)
+      pieces.append(.points(points))
     }
-    pieces.append(.points(tail))
+    let (history, points) = tail.split(at: from)
+    average?.add(history)
+    pieces.append(.points(points))
     let shift = BucketSampler.shift(pieces.compactMap(\.range), buckets: buckets)
-    var sampler = BucketSampler(key: key, shift: shift)
+    var sampler = BucketSampler(key: key, shift: shift, average: average)
     for piece in pieces {
       switch piece {
       case .points(let points): sampler.add(points)
       case .chunk(let header):
-        if BucketSampler.isOneBucket(header.place.step, header.lastStep, shift: shift)
+        if smoothing == nil && BucketSampler.isOneBucket(header.place.step, header.lastStep, shift: shift)
           && header.sums.isSumUsable
         {
           sampler.add(header)

@@ -143,8 +143,13 @@ extension Store {
 
   /// The curve of one metric; see `Connection.curve`.
   public func curve(
-    run: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil
+    run: String, key: String, maxPoints: Int = 0, fromStep: Int64? = nil, toStep: Int64? = nil,
+    smoothing: Smoothing? = nil, parting: Bool = false
   ) throws -> Curve {
-    try read { try $0.curve(run: run, key: key, maxPoints: maxPoints, fromStep: fromStep, toStep: toStep) }
+    try read {
+      try $0.curve(
+        run: run, key: key, maxPoints: maxPoints, fromStep: fromStep, toStep: toStep, smoothing: smoothing,
+        parting: parting)
+    }
   }
 }
