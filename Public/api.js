@@ -1,37 +1,23 @@
 // Talking to the server: calls, errors, the access token, the event stream.
 
+import { h } from "./dom.js";
+import { ask } from "./menu.js";
+import { keep, recall } from "./store.js";
+
 const ROOT = "/api/v1";
-const TOKEN = "cairn.token";
 
-export class ApiError extends Error {
-	constructor(status, body) {
-		super(body?.message ?? `the server answered ${status}`);
-		this.status = status;
-		this.field = body?.field ?? null;
-	}
-}
-
-let askToken = null;
 let asking = null;
 
-export function setTokenPrompt(ask) {
-	askToken = ask;
-}
+export const token = () => recall("token", null);
 
-export function token() {
-	try {
-		return localStorage.getItem(TOKEN);
-	} catch {
-		return null;
-	}
-}
+export const setToken = (given) => keep("token", given || null);
 
-async function renewToken() {
-	asking ??= askToken().then((given) => {
-		asking = null;
-		setToken(given);
-	});
-	return asking;
+async function askToken() {
+	const input = h("input", { type: "password", autocomplete: "current-password", required: true, label: "Access token" });
+	const content = [h("p", "The one that it was started with. It is kept in this browser."), input];
+	while (!(await ask({ title: "This server asks for a token", content, yes: "Go on", no: "" })));
+	asking = null;
+	setToken(input.value.trim());
 }
 
 async function send(path, options = {}) {
@@ -46,21 +32,20 @@ async function send(path, options = {}) {
 			if (error.name === "AbortError") throw error;
 			throw new Error("the server cannot be reached");
 		}
-		if (answer.status === 401 && askToken) {
-			if (token() === used) await renewToken();
+		if (answer.status === 401) {
+			if (token() === used) await (asking ??= askToken());
 			continue;
 		}
 		if (answer.ok) return answer;
-		throw new ApiError(answer.status, await answer.json().catch(() => null));
+		const { status } = answer;
+		throw Object.assign(new Error(`the server answered ${status}`), await answer.json().catch(() => null), { status });
 	}
 }
 
-export function setToken(given) {
-	if (given) localStorage.setItem(TOKEN, given);
-	else localStorage.removeItem(TOKEN);
-}
+// What the page brought with it: the newest event, and answers by path that hold until events come.
+export const brought = JSON.parse(document.getElementById("first")?.textContent ?? null) ?? { event: null };
 
-export const get = async (path, signal) => (await send(path, { signal })).json();
+export const get = async (path, signal) => brought.answers?.[path] ?? (await send(path, { signal })).json();
 
 export async function post(path, body, method = "POST") {
 	const text = typeof body === "string" ? body : JSON.stringify(body);
@@ -76,7 +61,7 @@ export const raw = (path, bytes) => send(path, { headers: { Accept: "*/*", ...(b
 
 /** Follows the events until `close()`, resuming after the last one. A fetch can carry the token. */
 export function openEvents(handlers) {
-	let [closed, first, lastID, wait, abort] = [false, true, null, 500];
+	let [closed, first, lastID, wait, abort] = [false, true, brought.event, 500];
 
 	async function connect() {
 		abort = new AbortController();
@@ -93,6 +78,7 @@ export function openEvents(handlers) {
 			const answer = await send("/events", { headers, cache: "no-store", signal: abort.signal });
 			if (closed) return abort.abort();
 			wait = 500;
+			delete brought.answers;
 			handlers.opened(!first && lastID === null);
 			first = false;
 			const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -1,14 +1,15 @@
 // The entry: shows the view that the address names and keeps the connection to the server. A new page is a module in
 // views/ with `mount(root)`, which gives back what to call when it is left, and a link in index.html.
 
-import { openEvents, setTokenPrompt } from "./api.js";
-import { empty, h, put, setText } from "./dom.js";
-import { ask, closeMenu } from "./menu.js";
+import { brought, openEvents } from "./api.js";
+import { empty, put, setText } from "./dom.js";
+import { closeMenu } from "./menu.js";
 import { toggleTheme } from "./palette.js";
 import { listen, loadJobs, loadRuns, state, takeEvent, tell, viewOf } from "./store.js";
 import * as runs from "./views/runs.js";
 
-const anchors = [...document.querySelectorAll("[data-page]")];
+const anchors = [...document.querySelectorAll("nav a")];
+const pageOf = ({ hash }) => hash.slice(2);
 const view = async (name) => name === "runs" ? runs : import(`./views/${name}.js`);
 
 const [main, banner, linkMark, queueCount, theme] = ["main", "banner", "link", "queue-count", "theme"].map((id) => document.getElementById(id));
@@ -18,8 +19,8 @@ let shownPage = "";
 
 async function route() {
 	const chosen = state.view = viewOf(location.hash);
-	const anchor = anchors.find(({ dataset }) => dataset.page === chosen.page) ?? anchors[0];
-	chosen.page = anchor.dataset.page;
+	const anchor = anchors.find((other) => pageOf(other) === chosen.page) ?? anchors[0];
+	chosen.page = pageOf(anchor);
 	const page = `${chosen.page}/${chosen.id ?? ""}/${chosen.from ?? ""}`;
 	if (page === shownPage) return tell("view", Object.keys(chosen));
 	shownPage = page;
@@ -39,14 +40,14 @@ async function route() {
 }
 
 let [stream, complain, loading, loaded] = [null, 0, false, false];
-let behind = true; // whether events may have been missed since the last load
+let behind = brought.event === null; // whether events may have been missed since the last load
 
 async function load() {
 	loading = true;
 	try {
 		await Promise.all([loadJobs(), loadRuns()]);
 		// While the server is there: later it may not be.
-		if (!loaded) for (const name of ["run", ...anchors.map(({ dataset }) => dataset.page)]) view(name).catch(() => {});
+		if (!loaded) for (const name of ["run", ...anchors.map(pageOf)]) view(name).catch(() => {});
 		loaded = true;
 		setLink("live");
 		tell("link");
@@ -65,7 +66,7 @@ function connect() {
 		opened(gap) {
 			clearTimeout(complain);
 			complain = 0;
-			// What happened between a load and the opening of the stream would be missed otherwise.
+			// What happened between a load and the stream would be missed otherwise.
 			if (!loaded && !loading) load();
 			else if (gap || behind || state.link === "down") refresh();
 			else setLink("live");
@@ -85,9 +86,9 @@ async function refresh() {
 function setLink(link) {
 	state.link = link;
 	linkMark.dataset.state = link;
-	setText(linkMark.lastElementChild, link === "live" ? "live" : link === "down" ? "offline" : "connecting");
-	banner.hidden = link !== "down";
-	if (link === "down") setText(banner, "The server cannot be reached. This is the last state; the page reconnects by itself.");
+	setText(linkMark.lastElementChild, link === "live" ? link : "offline");
+	banner.hidden = link === "live";
+	if (!banner.hidden) setText(banner, "The server cannot be reached. This is the last state; the page reconnects by itself.");
 }
 
 // A hidden tab holds no connection: browsers allow six to one server.
@@ -109,18 +110,12 @@ function countQueue() {
 	setText(queueCount, String(active));
 }
 
-async function askToken() {
-	const input = h("input", { type: "password", autocomplete: "current-password", required: true, label: "Access token" });
-	const content = [h("p", "The one that it was started with. It is kept in this browser."), input];
-	while (!(await ask({ title: "This server asks for a token", content, yes: "Go on", no: "" })));
-	return input.value.trim();
-}
-
-setTokenPrompt(askToken);
 theme.addEventListener("click", toggleTheme);
 listen("jobs", countQueue);
 addEventListener("hashchange", route);
 route();
-connect();
-// The stream comes first, so that nothing is missed; if it is slow to open, the page does not wait for it.
+// The stream comes first, so that nothing is missed, but after what the page brought; the page waits for neither.
+if (behind) connect();
+else load();
+setTimeout(() => stream || connect(), 150);
 setTimeout(() => loaded || loading || load(), 300);

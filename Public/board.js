@@ -1,11 +1,11 @@
-// A board of charts for some runs: a card per curve name, grouped by what is before the first "/". Only cards near the
-// window are fetched and drawn.
+// A board of charts: a card per curve name, grouped by what is before the first "/". Only cards near the window are fetched
+// and drawn.
 
 import * as api from "./api.js";
 import { openCardMenu } from "./cardmenu.js";
 import { LineChart } from "./chart.js";
 import { controls } from "./controls.js";
-import { empty, h, setText, throttled } from "./dom.js";
+import { empty, h, setText, settled, throttled } from "./dom.js";
 import { curvePath } from "./figure.js";
 import { drag } from "./grid.js";
 import { followKeys } from "./keys.js";
@@ -21,14 +21,14 @@ const CACHED = 40; // finer curves that a card keeps
 const FIRST = ["train", "val", "test", ""];
 const FIRST_KEYS = ["loss", "accuracy", "lr", "grad_norm", "update_ratio", "param_norm"];
 const TOP = "\u0000top";
-const CARDS = ["charts", "facet", "top", "order", "axis", "base", "pins"]; // choices that change cards or lines
+const CARDS = ["charts", "facet", "top", "order", "base", "pins"]; // choices that change cards or lines
 
 export class Board {
 	constructor({ folded = () => false, emptyText = "" } = {}) {
 		Object.assign(this, { folded, emptyText, runs: [], within: /./ });
 		this.cards = new Map(); // id -> {id, key, chart, near, fetched: Map run -> Series, wanted: Map run -> [points], absent}
 		this.sections = new Map(); // group -> {element, grid, count}
-		this.along = new Map(); // run -> {series, warp}: what the x axis measures, when that is a curve itself
+		this.along = new Map(); // key and run -> {series, warp}: what an axis measures, when that is a curve itself
 		this.zooms = []; // to go back to
 		this.zoomedAt = -Infinity;
 		this.held = null; // live points since the view was frozen
@@ -36,6 +36,7 @@ export class Board {
 		this.holder = h("div.sections");
 		this.element = h("section.board", { label: "Curves" }, this.controls.element, this.holder);
 		this.watcher = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
+		this.smoothen = settled(200, () => this.each((card) => this.refine(card)));
 		this.repair = throttled(1500, () => this.refetchStale());
 		const clock = setInterval(() => this.each(({ chart }) => chart.tick()), 1000);
 		this.stops = [
@@ -52,6 +53,7 @@ export class Board {
 	destroy() {
 		for (const stop of this.stops) stop();
 		this.repair.stop();
+		this.smoothen.stop();
 		this.watcher.disconnect();
 		this.each(({ chart }) => chart.destroy());
 		this.cards.clear();
@@ -171,14 +173,15 @@ export class Board {
 		return state.view.facet ? this.charts().filter((chart) => chart.key === key) : [];
 	}
 
-	/** Brings a card's lines up to the runs that are shown; fetches what a near one lacks. */
+	/** Brings a card's lines up to date; fetches what a near one lacks. */
 	update(card) {
 		const { key, chart, fetched, wanted, absent } = card;
-		const { base, pins, facet, axis } = state.view;
+		const { base, pins, facet } = state.view;
+		const { axis } = chart.look;
 		const having = this.runs.filter((run) => run.metrics.has(key) && (!facet || (run.params[facet] ?? "–") === card.value));
 		const lines = having.map((run) => ({
 			id: run.id, name: run.name, slot: colourOf(run.id), live: stateOf(run) === "running", params: run.params,
-			series: fetched.get(run.id) ?? null, warp: this.warpOf(run), left: jobOf(run)?.progress?.eta_seconds,
+			series: fetched.get(run.id) ?? null, warp: this.warpOf(run, axis), left: jobOf(run)?.progress?.eta_seconds,
 			base: isBase(state.view, run.id), pinned: holds(pins, run.id), newest: () => run.metrics.get(key)?.last,
 		}));
 		const print = [axis, base, ...lines.map((l) => [l.id, l.live, l.name, l.slot, l.pinned, Boolean(l.series), Boolean(l.warp)])].join();
@@ -217,6 +220,8 @@ export class Board {
 			for (const series of fetched.values()) series.stale = true;
 			for (const list of [absent, finer, chart.details]) list.clear();
 		});
+		this.along.clear();
+		this.loadAlong();
 		this.refetchStale();
 		this.each((card) => this.update(card));
 	}
@@ -249,7 +254,7 @@ export class Board {
 		const touched = new Set();
 		const byKey = Map.groupBy(this.cards.values(), (card) => card.key);
 		for (const point of points) {
-			this.along.get(point.run_id)?.follow(point);
+			this.along.get(`${point.key}\n${point.run_id}`)?.series?.append(point);
 			for (const card of byKey.get(point.key) ?? []) {
 				const { absent, wanted, fetched, chart } = card;
 				absent.delete(point.run_id);
@@ -266,63 +271,63 @@ export class Board {
 		for (const chart of touched) chart.refresh();
 	}
 
-	/** Reads finer what is zoomed into or drawn large; until it comes, the coarse curve is drawn. */
+	/** Reads what is zoomed into, drawn large, or smoothed over buckets: finer, and smoothed over every point. */
 	async refine(card) {
 		card.abort?.abort();
 		const { chart, finer, key } = card;
-		const { x, axis } = chart.look;
-		if (!card.near || (!x && !chart.isBig)) return chart.details.clear();
+		const { x, axis, smooth } = chart.look;
+		if (!card.near || (!x && !chart.isBig && !smooth)) return chart.details.clear();
 		card.abort = new AbortController();
 		const { signal } = card.abort;
-		await Promise.all(chart.lines.map(async ({ id, series, warp, live }) => {
+		const found = await Promise.all(chart.lines.map(async ({ id, series, warp, live }) => {
 			if (!series?.sampled) return;
-			const query = { max_points: (chart.isBig ? 4 : 2) * MAX_POINTS };
+			const query = { max_points: (chart.isBig ? 4 : x ? 2 : 1) * MAX_POINTS, pieces: true };
+			if (smooth) Object.assign(query, { smoothing: smooth, smoothing_unit: chart.unit });
 			if (x) {
 				const xs = series.xs(axis, warp);
 				const end = upper(xs, x[1]);
-				// Starts earlier than the window so that the smoothing has settled where it is seen.
-				query.from_step = series.steps[Math.max(0, lower(xs, x[0] - (x[1] - x[0]) / 4) - 2)];
+				query.from_step = series.steps[Math.max(0, lower(xs, x[0]) - 2)];
 				if (end < xs.length) query.to_step = series.steps[Math.min(xs.length - 1, end + 1)];
 			}
 			const path = curvePath(id, key, query);
 			const known = !live && finer.get(path);
 			const answer = known ? null : await api.get(path, signal).catch(() => null);
 			if (signal.aborted || !(known || answer?.steps.length)) return;
-			const made = known || Object.assign(new Series(answer), { origin: series.origin });
+			const made = known || Object.assign(new Series(answer, `${smooth} ${chart.unit}`), { origin: series.origin });
 			chart.details.set(id, made);
 			finer.set(path, made);
 			if (finer.size > CACHED) finer.delete(finer.keys().next().value);
+			return made;
 		}));
-		if (!signal.aborted) chart.draw();
+		if (!signal.aborted && found.some(Boolean)) chart.draw();
 	}
 
-	/** Makes a step of a run into what the axis measures; null: not known. */
-	warpOf({ id, params }) {
-		if (state.view.axis === "examples" && !this.along.has(id)) {
-			const batch = Number(params["train.batch_size"]) * (Number(params["train.accumulate"]) || 1);
-			if (batch > 0) this.along.set(id, { warp: (step) => step * batch, follow() {} });
-		}
-		return this.along.get(id)?.warp ?? null;
+	/** Makes a step of a run into what an axis measures; null: not known. */
+	warpOf({ id, params }, axis) {
+		if (axis !== "examples") return this.along.get(`${alongKey(axis)}\n${id}`)?.warp ?? null;
+		const batch = Number(params["train.batch_size"]) * (Number(params["train.accumulate"]) || 1);
+		return batch > 0 ? (step) => step * batch : null;
 	}
 
-	async loadAlong() {
-		const key = alongKey();
-		if (!key) return;
-		const missing = this.runs.filter((run) => run.metrics.has(key) && !this.along.has(run.id)).map((run) => run.id);
-		for (const id of missing) this.along.set(id, { follow() {} });
-		const curves = await readCurves(key, missing);
-		if (alongKey() !== key) return;
-		for (const curve of curves) {
-			const series = new Series(curve);
-			const knots = () => series.cached("knots", () => key === "epoch" ? rises(series) : series);
-			this.along.set(curve.run_id, { warp: (step) => key === "epoch" || step <= series.last ? between(knots(), step) : NaN,
-				follow: (point) => point.key === key && series.append(point) });
+	/** Reads the curves that axes measure by. */
+	loadAlong() {
+		for (const key of new Set(this.charts().map(({ look }) => alongKey(look.axis)))) {
+			const missing = this.runs.filter((run) => run.metrics.has(key) && !this.along.has(`${key}\n${run.id}`)).map((run) => run.id);
+			for (const id of missing) this.along.set(`${key}\n${id}`, {});
+			readCurves(key, missing).then((curves) => {
+				for (const curve of curves) {
+					const series = new Series(curve);
+					const knots = () => series.cached("knots", () => key === "epoch" ? rises(series) : series);
+					this.along.set(`${key}\n${curve.run_id}`, { series,
+						warp: (step) => key === "epoch" || step <= series.last ? between(knots(), step) : NaN });
+				}
+				if (curves.length) this.each((card) => this.update(card));
+			});
 		}
-		if (curves.length) this.each((card) => this.update(card));
 	}
 
 	pointAt(from, at) {
-		for (const chart of this.charts()) if (chart !== from && chart.visible) chart.follow(at);
+		for (const chart of this.charts()) if (chart !== from && chart.visible) chart.follow(at && chart.look.axis !== from.look.axis ? { ...at, x: null } : at);
 		tell("pointed-at-run", at?.id ?? this.chosen ?? null);
 	}
 
@@ -332,8 +337,8 @@ export class Board {
 		const { view } = state;
 		if (!gradual || now - this.zoomedAt > 1200) this.zooms.push({ x: view.x, cards: view.cards });
 		this.zoomedAt = now;
-		const cards = withCard(view, chart.key, { x: view.linked ? null : x, y });
-		choose({ x: view.linked ? rangeText(x) : view.x, cards }, gradual);
+		const linked = view.linked && chart.look.shares;
+		choose({ x: linked ? rangeText(x) : view.x, cards: withCard(view, chart.key, { x: linked ? null : x, y }) }, gradual);
 	}
 
 	back() {
@@ -347,7 +352,8 @@ export class Board {
 
 	own(chart, changes) {
 		const mine = Object.entries(changes).map(([name, v]) => [name, v === state.view[name] ? undefined : v]);
-		choose({ cards: withCard(state.view, chart.key, { ...Object.fromEntries(mine), y: undefined }) });
+		choose({ cards: withCard(state.view, chart.key, { ...Object.fromEntries(mine), y: undefined,
+			...("axis" in changes && { x: undefined, pin: undefined }) }) });
 	}
 
 	pinned(chart, x) {
@@ -357,7 +363,8 @@ export class Board {
 
 	setPins(chart, pins, gradual = false) {
 		this.stripped = chart;
-		choose({ pin: pins.map((x) => Number(x.toPrecision(12))).join("~") }, gradual);
+		const pin = pins.map((x) => Number(x.toPrecision(12))).join("~");
+		choose(chart.look.shares ? { pin } : { cards: withCard(state.view, chart.key, { pin }) }, gradual);
 	}
 
 	selected({ id }) {
@@ -434,37 +441,36 @@ export class Board {
 	followView(changed) {
 		if (changed.includes("axis") && state.view.axis !== this.axis) {
 			this.axis = state.view.axis;
-			this.along.clear();
 			this.zooms = [];
 		}
 		if (changed.some((name) => name in LOOK)) {
 			this.holder.style.setProperty("--across", state.view.across || "auto-fill");
 			this.each((card) => {
 				const { chart, key } = card;
-				const before = chart.look.x;
+				const before = chart.look;
 				chart.setLook(lookOf(state.view, key));
-				if (rangeText(before) !== rangeText(chart.look.x)) this.refine(card);
+				const turned = before.axis !== chart.look.axis;
+				if (turned) this.update(card);
+				if (turned || rangeText(before.x) !== rangeText(chart.look.x)) this.refine(card);
 			});
+			this.loadAlong();
 		}
 		if (changed.some((name) => CARDS.includes(name))) this.setRuns(this.runs);
 		this.controls.show();
 	}
 }
 
-/** One key's curves of runs; what cannot be read is left out. */
+/** Curves of runs; what cannot be read is left out. */
 export async function readCurves(key, ids, points = MAX_POINTS) {
 	const portions = Map.groupBy(ids, (_, i) => Math.floor(i / RUNS_A_CALL));
 	const answers = await Promise.all([...portions.values()].map((some) => api.get(`/curves?${new URLSearchParams([["key", key],
-		["max_points", points], ...some.map((id) => ["run", id])])}`).catch(() => null)));
+		["max_points", points], ["pieces", true], ...some.map((id) => ["run", id])])}`).catch(() => null)));
 	return answers.flatMap((answer) => answer?.curves ?? []);
 }
 
-function alongKey() {
-	const { axis } = state.view;
-	return axis === "epoch" ? "epoch" : axis.startsWith("metric:") ? axis.slice(7) : "";
-}
+const alongKey = (axis) => axis === "epoch" ? axis : axis.startsWith("metric:") ? axis.slice(7) : "";
 
-/** The points where stairs rise: between them an epoch has gone by in part. */
+/** Where stairs rise: between, an epoch has gone by in part. */
 function rises({ steps, values }) {
 	const first = values.map((_, i) => i).filter((i) => i === 0 || values[i] > values[i - 1]);
 	return first.length > 1 ? { steps: first.map((i) => steps[i]), values: first.map((i) => values[i]) } : { steps, values };
@@ -494,7 +500,7 @@ export const natural = (a, b) => a.localeCompare(b, "en", { numeric: true });
 
 const byGroup = (a, b) => (b === TOP) - (a === TOP) || rank(FIRST, a) - rank(FIRST, b) || natural(a, b);
 
-/** The same keys, of which those that are in `order` take each other's places. */
+/** The keys, of which those in `order` take each other's places. */
 export function reordered(keys, order) {
 	const moved = order.filter((key) => keys.includes(key));
 	return keys.map((key) => order.includes(key) ? moved.shift() : key);

@@ -2,10 +2,12 @@
 
 import { runItems } from "./actions.js";
 import * as api from "./api.js";
-import { csv, curl, curvePath, png, svg, table } from "./figure.js";
+import { openAxes, openGroups } from "./controls.js";
+import { csv, curl, curvesPath, png, svg } from "./figure.js";
 import * as format from "./format.js";
 import { fromJSON, OWN, toJSON } from "./look.js";
 import { openMenu, toast } from "./menu.js";
+import { fail } from "./parts.js";
 import { choose, go, state } from "./store.js";
 
 export function openCardMenu(board, chart, anchor, hit) {
@@ -15,7 +17,8 @@ export function openCardMenu(board, chart, anchor, hit) {
 	const isTop = top.includes(key);
 	const charts = board.chartsOf(chart.element.parentElement.children);
 	const [place, last] = [charts.indexOf(chart), charts.length - 1];
-	const file = (text, kind, make) => ({ text, action: async () => save(await make(chart), `${title.replace(/[^\w.=-]+/g, "_")}.${kind}`) });
+	const file = (text, kind, make) => ({ text,
+		action: () => Promise.resolve(make(chart)).then((made) => save(made, `${title.replace(/[^\w.=-]+/g, "_")}.${kind}`)).catch(fail) });
 	openMenu(anchor, `Chart ${title}`, [
 		...(hit && !hit.line.members ? [{ text: `Copy ${format.value(hit.raw, 6)} at ${chart.xText(hit.x)}`,
 			action: () => copy(String(hit.raw), "The value is copied.") },
@@ -23,6 +26,7 @@ export function openCardMenu(board, chart, anchor, hit) {
 		own("log", "Logarithmic y axis"), own("logx", "Logarithmic x axis"), own("outliers", "Ignore outliers"),
 		...[0, 0.6, 0.9, 0.99].map((smooth) => ({ text: smooth ? `Smoothing ${smooth}` : "No smoothing",
 			checked: look.smooth === smooth, action: () => board.own(chart, { smooth }) })),
+		{ text: "Horizontal axis…", action: () => openAxes(board, anchor, chart) }, { text: "Group…", action: () => openGroups(board, anchor, chart) },
 		look.own && { text: "As the other charts", action: () => board.own(chart, Object.fromEntries(OWN.map((name) => [name, state.view[name]]))) },
 		null,
 		{ text: isTop ? "Unpin from the top" : "Pin to the top",
@@ -34,7 +38,8 @@ export function openCardMenu(board, chart, anchor, hit) {
 			action: () => go("compare", null, { pick: new Set(chart.lines.map(({ id }) => id)) }) },
 		null,
 		{ text: "Copy as PNG", action: () => copy(png(chart), "The picture is copied.", "image/png") }, file("Save PNG", "png", png), file("Save SVG", "svg", svg),
-		file("Save CSV of what is shown", "csv", csv), file("Save CSV of all points", "csv", allPoints),
+		file("Save CSV of what is shown", "csv", csv),
+		file("Save CSV of all points", "csv", (chart) => api.raw(curvesPath(chart, 0, { format: "csv" })).then((answer) => answer.blob())),
 		{ text: "Copy curl line", action: () => copy(curl(chart), "The curl line is copied.") },
 	]);
 }
@@ -50,24 +55,9 @@ export async function copy(content, said, kind) {
 }
 
 export function save(content, name) {
-	if (content === null) return;
 	const anchor = document.createElement("a");
 	anchor.href = URL.createObjectURL(new Blob([content]));
 	anchor.download = name;
 	anchor.click();
 	setTimeout(() => URL.revokeObjectURL(anchor.href), 60000);
-}
-
-async function allPoints({ lines, key }) {
-	const rows = [["run", "name", "step", "timestamp", "value"]];
-	try {
-		for (const { id, name } of lines) {
-			const { steps, timestamps, values } = await api.get(curvePath(id, key, { max_points: 0 }));
-			steps.forEach((step, i) => rows.push([id, name, step, timestamps[i], format.parse(values[i])]));
-		}
-		return table(rows);
-	} catch (error) {
-		toast(`The points could not be read: ${error.message}`, { bad: true });
-		return null;
-	}
 }

@@ -1,5 +1,5 @@
-// The line chart: stacked canvases, so that following the pointer never redraws a curve: grid, plot (bands, lines), front (the
-// lit line), overlay (crosshair, dots, pins, zoom box). The card's data-key, data-points, data-runs and data-x tell what it shows.
+// The line chart: stacked canvases, so that following the pointer redraws no curve: grid, plot (bands, lines), front (the lit
+// line), overlay (crosshair, dots, pins, zoom box). The card's data-key, data-points, data-runs and data-x tell what it shows.
 
 import { caption } from "./caption.js";
 import { button, h, setText } from "./dom.js";
@@ -40,8 +40,6 @@ export class LineChart {
 
 	build() {
 		const { title } = this;
-		const differs = "This chart differs from the others";
-		const mini = (text, action, label, more) => button("mini", text, action, { title: label, label, ...more });
 		[this.grid, this.plot, this.front] = ["grid", "plot", "front"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
 		this.under = h("canvas"); // bands and raw curves, which smoothing leaves as they are
 		this.overlay = h("canvas.overlay", { tabindex: "0", role: "img" });
@@ -49,11 +47,11 @@ export class LineChart {
 		this.hint = h("p.gesture", { role: "status" });
 		this.holder = h("div.canvases", this.grid, this.plot, this.front, this.ends, this.overlay, this.hint);
 		this.newest = h("span.newest");
-		this.ownMark = h("i.own", { role: "img", hidden: true, title: differs, label: differs });
+		this.ownMark = h("i.own", { role: "img", hidden: true, ...told("This chart differs from the others") });
 		this.fitButton = button("mini", "Fit", () => this.host.fit(this), { title: "Show all (double click, or 0)", hidden: true });
 		this.logButton = button("mini", "log", () => this.host.own(this, { log: !this.look.log }), { title: "Logarithmic y axis (l)" });
-		this.moreButton = mini("⋯", () => this.host.menu(this, this.moreButton), `More for ${title}`, { "aria-haspopup": "menu" });
-		this.bigButton = mini("⤢", () => this.toggleBig(), `Show ${title} in the full window`, { "aria-pressed": "false" });
+		this.moreButton = button("mini", "⋯", () => this.host.menu(this, this.moreButton), { ...told(`More for ${title}`), "aria-haspopup": "menu" });
+		this.bigButton = button("mini", "⤢", () => this.toggleBig(), { ...told(`Show ${title} in the full window`), "aria-pressed": "false" });
 		this.strip = h("div.strip", { hidden: true });
 		this.note = h("p.note");
 		this.element = h("figure.card.chart", { "data-key": this.key, tabindex: "-1" },
@@ -140,6 +138,7 @@ export class LineChart {
 		const x = series.xs(axis, line.warp);
 		return {
 			line, series, x, y: series.smoothed(smooth, this.unit), raw: series.values, low: series.low, high: series.high,
+			rough: smooth > 0 && series.sampled && series.exactly !== `${smooth} ${this.unit}`,
 			rises: axis === "step" || x.every((v, i) => i === 0 || v >= x[i - 1]), resumed: series.resumed.map((step) => x[lower(series.steps, step)]),
 			old: series.old.map((piece) => ({ x: along(piece, axis, series.origin, line.warp), y: piece.values })),
 		};
@@ -153,6 +152,7 @@ export class LineChart {
 			const made = gather(members.map(({ x, y, low, high }) => ({ x, y, low: low ?? y, high: high ?? y })), stat, band);
 			return {
 				...made, raw: made.y, rises: true, old: [], resumed: [],
+				rough: members.some((trace) => trace.rough),
 				line: { ...lines[0], id: `group ${name}`, name: `${name} (${lines.length})`, members: lines.map((line) => line.id) },
 				series: { steps: axis === "step" ? made.x : [], times: [], values: made.y, low: made.low, high: made.high },
 			};
@@ -264,7 +264,7 @@ export class LineChart {
 		return context;
 	}
 
-	/** Draws at once, but once a frame; `ease`: y follows gently, `quick`: it will soon change again. */
+	/** Draws at once, but once a frame; `ease`: y follows gently, `quick`: it soon changes again. */
 	draw(how = {}) {
 		if (!this.width || !this.visible || !this.look) return;
 		if (this.frame) return (this.again = how);
@@ -279,6 +279,9 @@ export class LineChart {
 		this.describe();
 		this.paint(how);
 		setText(this.note, caption(this.lines, this.look, this.drawn, this.at));
+		const rough = this.drawn.some((trace) => trace.rough);
+		if (rough) this.host.smoothen();
+		this.note.title = this.look.smooth ? `Smoothed over ${rough ? "buckets" : "every point"}` : "";
 		this.host.described(this);
 		this.drawOverlay();
 	}
@@ -392,6 +395,8 @@ export class LineChart {
 		this.element.replaceChildren();
 	}
 }
+
+const told = (text) => ({ title: text, label: text });
 
 export const weightOf = (line) => line.base ? "base" : line.pinned ? "pinned" : "";
 

@@ -1,7 +1,7 @@
 // The columns of the runs table; what the reader changed is kept in the address and in this browser.
 
 import { byKey, natural } from "./board.js";
-import { h } from "./dom.js";
+import { h, setText } from "./dom.js";
 import { table } from "./figure.js";
 import * as format from "./format.js";
 import { badge, took } from "./parts.js";
@@ -49,7 +49,7 @@ const wide = (title, least) => Math.round(Math.min(200, Math.max(least, title.le
 
 export const byWeight = (a, b) => weight(a) - weight(b) || natural(a, b);
 
-/** Every column; `usual`: shown unless the reader decides; `all`: also what is the same in every run. */
+/** Every column; `usual`: shown unless the reader decides; `all`: also what is the same everywhere. */
 export function possible(runs, { params, metrics, tags }, all, base) {
 	const several = runs.length > 1;
 	const varies = (entry) => all || (several && (entry.varies || entry.having < runs.length));
@@ -59,7 +59,7 @@ export function possible(runs, { params, metrics, tags }, all, base) {
 	const text = (id, title, read, usual, more) => ({ id, title, usual, width: wide(title, 90), class: "param", clip: true,
 		value: read, text: (run) => read(run) ?? "", ...more });
 	return [
-		{ id: "state", title: "state", width: 100, usual: true, value: stateOf, print: stateOf, render: (run) => badge(stateOf(run)) },
+		{ id: "state", title: "state", width: 100, usual: true, value: stateOf, cell: stateCell },
 		...(trend ? [sparkColumn(trend)] : []),
 		...main.map((key) => metricColumn(key, true, base)),
 		...[...params.keys()].sort(byWeight).map((key) => text(`params.${key}`,
@@ -84,8 +84,16 @@ function metricColumn(key, usual, base) {
 	const delta = (run) => base && run !== base ? read(run) - read(base) : NaN;
 	return { id: `metrics.${key}`, title: key, numeric: true, usual, width: wide(key, base ? 140 : 96), value: read,
 		hint: `newest value of ${key}`, mark: ["↘", "", "↗"][sign + 1],
-		print: (run) => `${format.value(read(run))} ${delta(run)}`,
-		render: (run) => [difference(delta(run), sign), format.value(read(run))] };
+		[base ? "print" : "text"]: (run) => `${format.value(read(run))}${base ? ` ${delta(run)}` : ""}`,
+		render: base && ((run) => [difference(delta(run), sign), format.value(read(run))]) };
+}
+
+function stateCell() {
+	const mark = badge("");
+	return [mark, (run) => {
+		mark.className = `badge ${stateOf(run)}`;
+		setText(mark.lastChild, stateOf(run));
+	}];
 }
 
 export function difference(delta, sign) {

@@ -10,7 +10,7 @@ const AXES = { step: "Step", epoch: "Epoch", examples: "Examples", relative: "Ti
 
 export function controls(board) {
 	const slider = h("input", { type: "range", min: 0, max: 0.999, step: 0.001, label: "Smoothing",
-		title: "Exponential moving average by distance in steps; the raw curve stays visible behind it",
+		title: "Moving average by distance in steps; the raw curve stays behind it",
 		input: () => choose({ smooth: Number(slider.value) }) });
 	const number = h("input", { type: "number", min: 0, max: 0.999, step: 0.01, label: "Smoothing as a number",
 		change: () => choose({ smooth: Math.min(0.999, Math.max(0, Number(number.value) || 0)) }) });
@@ -19,7 +19,7 @@ export function controls(board) {
 	const toggles = [
 		toggle("logx", "log x", "Logarithmic x axis in every chart (X)"),
 		toggle("log", "log y", "Logarithmic y axis in every chart (l)"),
-		toggle("outliers", "no outliers", "Leave the highest and the lowest twentieth out of the range of y (o)"),
+		toggle("outliers", "no outliers", "Leave the highest and lowest twentieth out of the range of y (o)"),
 	];
 	const group = button("toggle", "group", () => openGroups(board, group), { "aria-haspopup": "menu",
 		title: "Draw runs that agree in some parameters as one line (g)" });
@@ -31,7 +31,7 @@ export function controls(board) {
 		title: "Words or a regular expression", input: () => choose({ charts: charts.value }) });
 	const show = () => {
 		const { view: chosen } = state;
-		if (Number(slider.value) !== chosen.smooth) slider.value = chosen.smooth;
+		slider.value = chosen.smooth;
 		if (Number(number.value) !== chosen.smooth || number.value === "") number.value = chosen.smooth;
 		fillAxes(board, axis);
 		for (const [name, element] of toggles) element.ariaPressed = chosen[name];
@@ -79,14 +79,21 @@ function differing(board) {
 	return [...keys].filter((key) => key !== "name" && new Set(board.runs.map((run) => run.params[key])).size > 1).sort();
 }
 
-export function openGroups(board, anchor) {
-	const chosen = state.view.group.split(",").filter(Boolean);
+/** Offers params to group by: in all charts, or in one. */
+export function openGroups(board, anchor, chart = null) {
+	const take = (group) => chart ? board.own(chart, { group }) : choose({ group });
+	const chosen = (chart?.look ?? state.view).group.split(",").filter(Boolean);
 	const items = [...new Set([...chosen, ...differing(board)])].map((key) => ({ text: key, checked: chosen.includes(key),
-		action: () => choose({ group: [...new Set(chosen).symmetricDifference(new Set([key]))].join(",") }) }));
+		action: () => take([...new Set(chosen).symmetricDifference(new Set([key]))].join(",")) }));
 	openMenu(anchor, "Group by", [
-		chosen.length > 0 && { text: "No groups", action: () => choose({ group: "" }) },
+		chosen.length > 0 && { text: "No groups", action: () => take("") },
 		...(items.length ? items : [{ text: "The shown runs differ in no parameter", disabled: true }]),
-		null, ...choices("stat", STATS), null, ...choices("band", BANDS)]);
+		...(chart ? [] : [null, ...choices("stat", STATS), null, ...choices("band", BANDS)])]);
+}
+
+export function openAxes(board, anchor, chart) {
+	openMenu(anchor, "Horizontal axis", axesOf(board).map((axis) => ({ text: AXES[axis], checked: chart.look.axis === axis,
+		action: () => board.own(chart, { axis }) })));
 }
 
 function openView(board, anchor) {
@@ -94,7 +101,7 @@ function openView(board, anchor) {
 	openMenu(anchor, "How charts are shown", [
 		{ text: "One range of x for all charts", checked: state.view.linked, action: () => choose({ linked: !state.view.linked }) },
 		null, ...choices("tip", TIPS), null,
-		...choices("across", { "": "As many charts in a row as fit", 1: "1 in a row", 2: "2 in a row", 3: "3 in a row", 4: "4 in a row" }),
+		...choices("across", { "": "As many charts in a row as fit", ...Object.fromEntries([1, 2, 3, 4].map((n) => [n, `${n} in a row`])) }),
 		facets.length > 0 && null,
 		...(facets.length ? choices("facet", { "": "One chart a curve", ...Object.fromEntries(facets.map((key) => [key, `One chart for each ${tail(key)}`])) }) : []),
 	]);

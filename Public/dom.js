@@ -19,11 +19,14 @@ export function fill(element, properties, children = []) {
 	for (const [name, value] of Object.entries(properties)) {
 		if (value === null || value === undefined || value === false) continue;
 		if (typeof value === "function") element.addEventListener(name, value);
-		else element.setAttribute(name === "label" ? "aria-label" : name, value === true ? "" : visible(value));
+		else change(element, name === "label" ? "aria-label" : name, value === true ? "" : visible(value));
 	}
 	add(element, ...children);
 	return element;
 }
+
+/** Setting an attribute costs new styles even where it stays what it is. */
+const change = (element, name, text) => element.getAttribute(name) === text || element.setAttribute(name, text);
 
 export function add(element, ...children) {
 	for (const child of children.flat(Infinity)) {
@@ -50,7 +53,9 @@ export function put(element, ...children) {
 
 export function setText(element, text) {
 	const shown = visible(text);
-	if (element.textContent !== shown) element.textContent = shown;
+	const node = element.firstChild;
+	if (node?.nodeType !== Node.TEXT_NODE || node.nextSibling) element.textContent = shown;
+	else if (node.data !== shown) node.data = shown; // a new node would cost a new layout
 }
 
 /** Acts at most every so many ms, for all calls until then; `afresh`: each call begins the wait anew. */
@@ -66,6 +71,12 @@ export function throttled(milliseconds, action, afresh = false) {
 		}, afresh ? milliseconds : Math.max(0, last + milliseconds - performance.now()));
 	};
 	return Object.assign(call, { stop });
+}
+
+/** Listens until what it gives back is called. */
+export function on(target, type, action, options) {
+	target.addEventListener(type, action, options);
+	return () => target.removeEventListener(type, action, options);
 }
 
 export const settled = (milliseconds, action) => throttled(milliseconds, action, true);

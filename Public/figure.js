@@ -2,6 +2,7 @@
 
 import { address } from "./api.js";
 import { weightOf } from "./chart.js";
+import * as dom from "./dom.js";
 import { visible } from "./format.js";
 import { clip, FONT, paintGrid, paintLine, paintUnder } from "./paint.js";
 import { colour } from "./palette.js";
@@ -66,8 +67,7 @@ export function svg(chart) {
 	const { width, height } = plan(chart);
 	const pen = new Pen(chart.plot.getContext("2d"));
 	paint(chart, pen, () => new Outline());
-	return `<svg xmlns="http://www.w3.org/2000/svg"${attributes({ width, height, viewBox: `0 0 ${width} ${height}` })}>` +
-		`<title>${escaped(visible(chart.title))}</title>${pen.parts.join("")}</svg>\n`;
+	return new XMLSerializer().serializeToString(dom.svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, dom.svg("title", {}, chart.title), pen.parts));
 }
 
 class Outline {
@@ -119,7 +119,7 @@ class Pen {
 
 	clip() {
 		this.within = "url(#c)";
-		this.parts.push(`<clipPath id="c"><path d="${this.current.d}"/></clipPath>`);
+		this.parts.push(dom.svg("clipPath", { id: "c" }, dom.svg("path", { d: this.current.d })));
 	}
 
 	setLineDash(dash) {
@@ -127,7 +127,7 @@ class Pen {
 	}
 
 	put(d, given) {
-		this.parts.push(`<path${attributes({ d, "clip-path": this.within, ...given })}/>`);
+		this.parts.push(dom.svg("path", { d, "clip-path": this.within, ...given }));
 	}
 
 	fillRect(x, y, width, height) {
@@ -147,17 +147,13 @@ class Pen {
 
 	fillText(text, x, y) {
 		const [, weight = 400, size] = /^(\d+ )?(\d+)px/.exec(this.font);
-		this.parts.push(`<text${attributes({ x, y, fill: this.fillStyle, "font-size": size, "font-weight": Number(weight),
+		this.parts.push(dom.svg("text", { x: short(x), y: short(y), fill: this.fillStyle, "font-size": size, "font-weight": Number(weight),
 			"font-family": "sans-serif", "text-anchor": { left: "start", center: "middle", right: "end" }[this.textAlign],
-			"dominant-baseline": this.textBaseline === "top" ? "hanging" : "central" })}>${escaped(text)}</text>`);
+			"dominant-baseline": this.textBaseline === "top" ? "hanging" : "central" }, text));
 	}
 }
 
-const attributes = (given) => Object.entries(given).map(([name, v]) => ` ${name}="${typeof v === "number" ? short(v) : escaped(v)}"`).join("");
-
 const short = (v) => Number(v.toFixed(2));
-
-const escaped = (text) => String(text).replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 export function csv({ drawn, at, look: { axis } }) {
 	const other = axis !== "step";
@@ -171,7 +167,7 @@ export function csv({ drawn, at, look: { axis } }) {
 
 export const table = (rows) => rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 
-/** As RFC 4180 wants it; what a spreadsheet would take for a formula gets an apostrophe. */
+/** By RFC 4180; what a spreadsheet would take for a formula gets an apostrophe. */
 function cell(value) {
 	const text = typeof value === "string" ? value.replace(/^[=+@-]/, "'$&") : String(value);
 	return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -179,8 +175,11 @@ function cell(value) {
 
 export const curvePath = (run, key, query = {}) => `/runs/${run}/metrics/${key.split("/").map(encodeURIComponent).join("/")}?${new URLSearchParams(query)}`;
 
-export function curl({ key, lines, look: { x, axis } }) {
-	const steps = x && axis === "step" ? [["from_step", Math.floor(x[0])], ["to_step", Math.ceil(x[1])]] : [];
-	const query = new URLSearchParams([["key", key], ...lines.map((line) => ["run", line.id]), ["max_points", 1000], ...steps]);
-	return `curl '${location.origin}${address(`/curves?${query}`)}'`;
+export const curvesPath = ({ key, lines }, points, more) =>
+	`/curves?${new URLSearchParams([["key", key], ...lines.map((line) => ["run", line.id]), ["max_points", points], ...Object.entries(more)])}`;
+
+export function curl(chart) {
+	const { x, axis } = chart.look;
+	const steps = x && axis === "step" ? { from_step: Math.floor(x[0]), to_step: Math.ceil(x[1]) } : {};
+	return `curl '${location.origin}${address(curvesPath(chart, 1000, steps))}'`;
 }

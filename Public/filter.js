@@ -10,7 +10,7 @@ const SIGNS = { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <=
 
 export const isQuery = (text) => API.test(text);
 
-/** Whether such a text is a whole sentence, and not one that is still being typed. */
+/** Whether such a text is a whole sentence, not one still being typed. */
 export const isWhole = (text) => /[<>=]|\b(like|in|null)\b/i.test(text) && !OPEN.test(text) && (text.match(/['"`]/g) ?? []).length % 2 === 0;
 
 export function filter(text) {

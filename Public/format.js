@@ -45,12 +45,9 @@ export function duration(seconds) {
 	if (!Number.isFinite(seconds)) return "";
 	const sign = seconds < 0 ? "−" : "";
 	const s = Math.abs(seconds);
-	const two = (n) => String(Math.floor(n)).padStart(2, "0");
-	if (s < 9.95) return `${sign}${trimZeros(s.toFixed(1))} s`;
-	if (s < 59.5) return `${sign}${Math.round(s)} s`;
-	if (s < 3600) return `${sign}${Math.floor(s / 60)}m ${two(s % 60)}s`;
-	if (s < 86400) return `${sign}${Math.floor(s / 3600)}h ${two((s % 3600) / 60)}m`;
-	return `${sign}${Math.floor(s / 86400)}d ${Math.floor((s % 86400) / 3600)}h`;
+	if (s < 59.5) return `${sign}${s < 9.95 ? trimZeros(s.toFixed(1)) : Math.round(s)} s`;
+	const [size, part, names, digits] = s < 3600 ? [60, 1, "ms", 2] : s < 86400 ? [3600, 60, "hm", 2] : [86400, 3600, "dh", 1];
+	return `${sign}${Math.floor(s / size)}${names[0]} ${String(Math.floor((s % size) / part)).padStart(digits, "0")}${names[1]}`;
 }
 
 export function ago(milliseconds, now = Date.now()) {
@@ -78,7 +75,7 @@ export function clock(milliseconds, span = 0) {
 
 const trimZeros = (text) => text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 
-const minus = (text) => text.replace("-", text.includes("e-") && text[0] !== "-" ? "-" : "−");
+export const minus = (text) => text.replace("-", text.includes("e-") && text[0] !== "-" ? "-" : "−");
 
 /** Line breaks as people write specs by hand: what is small stays on one line. */
 export function pretty(value, indent = "") {

@@ -1,24 +1,25 @@
-// A table of many rows and columns: only cells near the window are elements. It knows nothing of what rows are.
+// A table of many rows and columns: only cells near the window are elements, and a transform puts each row in its place, so
+// that scrolling lays out and paints only the rows that come. It knows nothing of what rows are.
 
-import { add, fill, h, put, setText } from "./dom.js";
+import { add, button, fill, h, put, setText, settled } from "./dom.js";
 
 const ROW = 36;
 const SPARE = 10;
 
 export class Grid {
-	/** Columns: `{id, title, width, pinned, numeric, value(row), text(row) | print(row) and render(row)}`. */
+	/**
+	 * Columns: `{id, title, width, pinned, numeric, value(row), text(row)}`; for what is no text, `print(row)`, which changes
+	 * with it, and `render(row)`, or `cell(now)`, made once: [content, show(row)]; `now()` is the row in it.
+	 */
 	constructor({ label, key, look, chosen, on }) {
-		Object.assign(this, { key, look, chosen, on, columns: [], rows: [], top: [], shown: [0, 0, 0], sort: [], live: [], active: null });
-		this.made = new Map(); // row id -> {element, cells, prints}
-		this.cols = h("colgroup");
-		this.head = h("tr");
-		[this.stay, this.body] = ["stay", "rows"].map((name) => h("tbody", { class: name, contextmenu: (e) => this.context(e) }));
-		[this.above, this.below] = [0, 1].map(() => h("tr"));
-		const pad = (row) => h("tbody.pad", { role: "presentation" }, row);
+		Object.assign(this, { key, look, chosen, on, columns: [], rows: [], top: [], sort: [], live: [], active: null, y: 0, left: 0 });
+		this.made = new Map(); // row id -> {id, row, element, cells, prints}
+		this.head = h("tr", { role: "row" });
+		[this.stay, this.body] = ["stay", "rows"].map((name) => h("tbody", { class: name, role: "rowgroup", contextmenu: (e) => this.context(e) }));
 		this.table = h("table.list.grid", { role: "grid", tabindex: "0", label,
-			"aria-multiselectable": "true", keydown: (e) => this.keydown(e) },
-		this.cols, h("thead", this.head), this.stay, pad(this.above), this.body, pad(this.below));
+			"aria-multiselectable": "true", keydown: (e) => this.keydown(e) }, h("thead", { role: "rowgroup" }, this.head), this.stay, this.body);
 		this.element = h("div.scroller", { scroll: () => this.scrolled() }, this.table);
+		this.settle = settled(150, () => this.paint());
 		this.watch = new ResizeObserver(() => {
 			this.fit();
 			this.later();
@@ -28,13 +29,16 @@ export class Grid {
 
 	destroy() {
 		this.watch.disconnect();
+		this.settle.stop();
 		cancelAnimationFrame(this.frame);
 	}
 
 	scrolled() {
-		const { scrollTop: y, scrollLeft, clientHeight } = this.element;
-		const [first, last, left] = this.shown;
-		if (scrollLeft !== left || y < first * ROW || y + clientHeight > last * ROW) this.later();
+		const { scrollTop, scrollLeft } = this.element;
+		// Each cell that sticks is a layer, which every frame pays for: only while it has to.
+		this.element.classList.toggle("aside", scrollLeft > 0);
+		if (scrollLeft !== this.left || Math.abs(scrollTop - this.y) >= ROW) this.paint(true);
+		this.settle();
 	}
 
 	later() {
@@ -50,8 +54,7 @@ export class Grid {
 		if (print !== this.print) {
 			this.print = print;
 			this.live = [];
-			put(this.head, columns.map((column, i) => this.header(column, i)), h("th", { role: "presentation" }));
-			put(this.cols, columns.map(() => h("col")), h("col"));
+			put(this.head, columns.map((column, i) => this.header(column, i)));
 		}
 		this.fit();
 		columns.forEach(({ id, value }, i) => {
@@ -68,17 +71,18 @@ export class Grid {
 		let [left, all, spare] = [0, 0, 0];
 		for (const { width } of this.columns) if ((all += width) <= room) spare = room - all;
 		if (all <= room) spare = 0;
-		all = 0;
-		this.columns.forEach(({ width: own, pinned, elastic }, i) => {
+		const { style } = this.table;
+		const widths = this.columns.map(({ width: own, pinned, elastic }, i) => {
 			const width = own + (elastic ? spare : 0);
-			this.cols.children[i].style.width = `${width}px`;
-			if (pinned) this.table.style.setProperty(`--left-${i}`, `${left}px`);
+			if (pinned) style.setProperty(`--left-${i}`, `${left}px`);
 			if (pinned) left += width;
-			all += width;
+			return width;
 		});
-		this.table.style.minWidth = `${all}px`;
+		style.setProperty("--columns", `${widths.join("px ")}px`);
+		style.minWidth = `${widths.reduce((sum, width) => sum + width, 0)}px`;
 	}
 
+	/** Chooses the columns near the window; says whether they changed. */
 	across() {
 		const { scrollLeft, clientWidth } = this.element;
 		const near = (margin) => {
@@ -88,25 +92,25 @@ export class Grid {
 				return pinned || (x > scrollLeft - margin && x - width < scrollLeft + clientWidth + margin) ? [i] : [];
 			});
 		};
-		if (this.live.length && near(0).every((i) => this.live.includes(i))) return;
+		if (this.live.length && near(0).every((i) => this.live.includes(i))) return false;
 		this.live = near(260);
 		for (const { element } of this.made.values()) element.remove();
 		this.made.clear();
+		return true;
 	}
 
 	header(column, i) {
-		const th = place(h("th", { scope: "col", class: classes(column), title: column.hint, "data-column": column.id }), column, i);
+		const th = place(h("th", { role: "columnheader", class: classes(column), title: column.hint, "data-column": column.id }), column, i);
 		if (!column.value) return add(th, column.head ?? column.title);
-		const title = h("button", { type: "button", class: "title",
-			click: (e) => this.dragged || this.sortBy(column, e.shiftKey) },
-		h("span", column.title), column.mark && h("small", { "aria-hidden": "true" }, column.mark), h("span.arrow"));
-		const more = h("button", { type: "button", class: "more", label: `Column ${column.title}`,
-			"aria-haspopup": "menu", click: () => this.on.columnMenu(column.id, more) }, "⋮");
-		const grip = h("span.grip");
-		th.addEventListener("contextmenu", (e) => {
+		const title = button("title", [h("span", column.title), column.mark && h("small", { "aria-hidden": "true" }, column.mark), h("span.arrow")],
+			(e) => this.dragged || this.sortBy(column, e.shiftKey));
+		const open = (e) => {
 			e.preventDefault();
 			this.on.columnMenu(column.id, more);
-		});
+		};
+		const more = button("more", "⋮", open, { label: `Column ${column.title}`, "aria-haspopup": "menu" });
+		const grip = h("span.grip");
+		fill(th, { contextmenu: open });
 		const now = () => this.columns.find((c) => c.id === column.id);
 		drag(grip, () => now().width, (dx, width) => {
 			now().width = Math.max(48, Math.round(width + dx));
@@ -144,72 +148,72 @@ export class Grid {
 		this.paint();
 	}
 
-	paint() {
-		this.across();
+	/** Brings the rows near the window up to date; `moving`: only those that come, in any order. */
+	paint(moving = false) {
+		if (this.across()) moving = false;
 		const { scrollTop, scrollLeft, clientHeight } = this.element;
 		const count = this.rows.length;
 		const first = Math.max(0, Math.min(count, Math.floor(scrollTop / ROW)) - SPARE);
-		const last = Math.min(count, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
-		const shown = this.rows.slice(first, last);
-		this.shown = [first, last, scrollLeft];
-		this.above.style.height = `${first * ROW}px`;
-		this.below.style.height = `${(count - last) * ROW}px`;
+		const shown = this.rows.slice(first, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
+		[this.y, this.left] = [scrollTop, scrollLeft];
 		const wanted = new Set([...this.top, ...shown].map(this.key));
 		const free = [];
 		for (const [id, entry] of this.made) if (!wanted.has(id) && this.made.delete(id)) free.push(entry);
-		this.lay(this.stay, this.top, free, 2);
-		this.lay(this.body, shown, free, first + this.top.length + 2);
+		this.body.style.height = `${count * ROW}px`;
+		if (!moving) this.lay(this.stay, this.top, free, 0);
+		this.lay(this.body, shown, free, first, moving);
 		for (const { element } of free) element.remove();
 	}
 
-	lay(body, rows, free, index) {
+	lay(body, rows, free, from, moving = false) {
+		const before = body === this.stay ? 2 : 2 + this.top.length;
 		let next = body.firstChild;
 		rows.forEach((row, i) => {
 			const id = this.key(row);
-			const entry = this.made.get(id) ?? Object.assign(free.shift() ?? this.make(), { id });
+			const known = this.made.get(id);
+			if (known && moving) return;
+			const entry = known ?? Object.assign(free.pop() ?? this.make(), { id });
 			const { element } = entry;
+			entry.row = row;
 			this.made.set(id, entry);
-			this.update(entry, row, index + i);
+			this.update(entry, row, before + from + i);
+			const place = body === this.stay ? "" : `translateY(${(from + i) * ROW}px)`;
+			if (element.style.transform !== place) element.style.transform = place;
+			if (moving && element.parentNode === body) return;
 			if (next === element) next = element.nextSibling;
-			else body.insertBefore(element, next);
-			element.style.setProperty("--top", body === this.stay ? `${(i + 1) * ROW}px` : "");
+			else body.insertBefore(element, moving ? null : next);
 		});
 	}
 
 	make() {
-		const parts = [];
-		let next = 0;
-		const gap = (until) => until > next && parts.push(h("td", { colspan: until - next, role: "presentation" }));
-		const cells = this.live.map((i) => {
+		const entry = { prints: [], shows: [] };
+		const cells = entry.cells = this.live.map((i) => {
 			const column = this.columns[i];
-			gap(i);
-			next = i + 1;
-			parts.push(place(h(column.header ? "th" : "td", { class: classes(column), scope: column.header && "row",
-				"aria-colindex": next }), column, i));
-			return parts.at(-1);
+			const [content, show] = column.cell?.(() => entry.row) ?? [];
+			entry.shows.push(show);
+			return place(h(column.header ? "th" : "td", { class: classes(column), role: column.header ? "rowheader" : "gridcell",
+				"aria-colindex": i + 1 }, content), column, i);
 		});
-		gap(this.columns.length + 1);
-		const entry = { cells, prints: [] };
-		entry.element = h("tr", { pointerenter: () => this.on.point(this.find(entry.id)), pointerleave: () => this.on.point(null),
-			pointerdown: (e) => e.target.closest("a, button") || this.activate(entry.id) }, parts);
+		entry.element = h("tr", { role: "row", pointerenter: () => this.on.point(entry.row), pointerleave: () => this.on.point(null),
+			pointerdown: (e) => e.target.closest("a, button") || this.activate(entry.id) }, cells);
 		return entry;
 	}
 
-	update({ id, element, cells, prints }, row, index) {
+	update({ id, element, cells, prints, shows }, row, index) {
 		const chosen = this.chosen(row);
 		const look = [this.look(row), chosen && "chosen", id === this.active && "active", id === this.lit && "lit"].filter(Boolean).join(" ");
 		if (element.className !== look) element.className = look;
 		if (element.dataset.id !== id) element.id = `row-${(element.dataset.id = id)}`;
-		element.ariaRowIndex = index;
-		element.ariaSelected = chosen;
+		fill(element, { "aria-rowindex": index, "aria-selected": String(chosen) });
 		this.live.forEach((at, i) => {
 			const column = this.columns[at];
-			const print = (column.print ?? column.text)(row);
-			if (prints[i] === print) return;
+			const print = (column.print ?? column.text)?.(row);
+			if (print && prints[i] === print) return;
 			prints[i] = print;
-			if (column.render) put(cells[i], column.render(row));
+			if (shows[i]) shows[i](row);
+			else if (column.render) put(cells[i], column.render(row));
 			else setText(cells[i], print);
-			if (column.clip) cells[i].title = print;
+			if (column.clip) fill(cells[i], { title: print });
 		});
 	}
 
@@ -218,6 +222,7 @@ export class Grid {
 	}
 
 	light(id) {
+		if (id === this.lit) return;
 		this.lit = id;
 		this.later();
 	}
@@ -268,7 +273,8 @@ export class Grid {
 }
 
 function place(cell, column, i) {
-	if (column.pinned) cell.style.left = `var(--left-${i})`;
+	cell.style.gridColumn = i + 1;
+	if (column.pinned) cell.style.setProperty("--left", `var(--left-${i})`);
 	return cell;
 }
 

@@ -1,5 +1,4 @@
 // Runs that agree in some params, as one line: its middle, and a band around it.
-//
 // Each run counts between its own first and last point only; the band fades where fewer of them are left.
 
 import { tail } from "./look.js";
@@ -53,7 +52,7 @@ function deviation(values) {
 	return Math.sqrt(values.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (values.length - 1));
 }
 
-// Student's t for a two-sided 95 % interval by degrees of freedom; beyond the table by its expansion in 1/n (Abramowitz and Stegun 26.7.5).
+// Student's t, two-sided 95 %, by degrees of freedom; beyond the table its expansion in 1/n (Abramowitz and Stegun 26.7.5).
 const T95 = [NaN, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
 export function student(n) {

@@ -1,6 +1,6 @@
 // What keys do outside of fields, and the palette that finds runs, curves and commands.
 
-import { h, put } from "./dom.js";
+import { h, on, put } from "./dom.js";
 import { axesOf, chooseAxis, openGroups } from "./controls.js";
 import { isBase, TIPS } from "./look.js";
 import { ask } from "./menu.js";
@@ -25,8 +25,8 @@ const KEYS = {
 };
 
 const ON_A_CHART = [["Arrow keys", "read values, move the pin"], ["Enter, p", "set a pin"], ["+ −", "zoom"],
-	["Backspace, Alt+←", "one zoom back"], ["Drag", "zoom box"], ["Shift + drag", "move"], ["Ctrl + wheel", "zoom"],
-	["Double click", "show all"], ["Alt + click", "this run alone"], ["Esc", "take pins away, leave the full window"]];
+	["Backspace, Alt+←", "zoom back"], ["Drag", "zoom box"], ["Shift + drag", "move"], ["Ctrl + wheel", "zoom"],
+	["Double click", "show all"], ["Alt + click", "this run alone"], ["Esc", "take pins away, leave full window"]];
 const LEVELS = [0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.99, 0.999];
 
 function smooth(by) {
@@ -49,7 +49,7 @@ function baseline(board) {
 }
 
 export function followKeys(board) {
-	const listener = (event) => {
+	return on(document, "keydown", (event) => {
 		if (event.defaultPrevented) return;
 		const typing = event.target.closest?.("input:not([type=range]), textarea, select, dialog, .menu");
 		const pressed = event.target.closest?.("button, summary, a") && event.key === " ";
@@ -65,15 +65,13 @@ export function followKeys(board) {
 		else if (KEYS[event.key] && !pressed) KEYS[event.key][1](board);
 		else return;
 		event.preventDefault();
-	};
-	document.addEventListener("keydown", listener);
-	return () => document.removeEventListener("keydown", listener);
+	});
 }
 
 function help() {
 	const rows = [...Object.entries(KEYS).map(([key, [text]]) => [key === " " ? "Space" : key, text]),
 		["Ctrl+K", "Find runs, curves, commands"], ["Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"], ...ON_A_CHART];
-	ask({ title: "Keys", yes: "Close", no: null, content: h("table.keys", h("tbody", {},
+	ask({ title: "Keys", yes: "Close", no: null, content: h("table.facts-table", h("tbody", {},
 		rows.map(([key, text]) => h("tr", h("th", { scope: "row" }, h("kbd", key)), h("td", text))))) });
 }
 

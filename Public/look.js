@@ -1,6 +1,6 @@
 // How curves are looked at: the choices of all charts, and those of one card.
 
-/** The defaults; what differs from them is in the address. All but `smooth` are read by `lookOf`. */
+/** The defaults; what differs from them is in the address. */
 export const LOOK = {
 	smooth: 0.6,
 	axis: "step", // step, epoch, relative, process, time, examples, or "metric:" and a key
@@ -20,23 +20,23 @@ export const LOOK = {
 	across: "", // charts in a row; empty: as many as fit
 	order: "", // keys of charts that were moved, as JSON
 	top: "", // keys of charts at the top, as JSON
-	cards: "", // what single cards chose: JSON, key -> {log, logx, smooth, outliers, x, y}
+	cards: "", // what single cards chose: JSON, key -> {what is in OWN, x, y, pin}
 };
 
 export const STATS = { mean: "mean", median: "median", min: "lowest", max: "highest" };
 export const BANDS = { minmax: "min … max", std: "± std", sem: "± std error", ci: "95 % interval", none: "no band" };
 export const TIPS = { nearest: "nearest first", down: "highest first", up: "lowest first", name: "by name" };
 
-export const OWN = ["log", "logx", "smooth", "outliers"];
+export const OWN = ["log", "logx", "smooth", "outliers", "axis", "group"];
 
-/** What all share, under what one card chose for itself; `own`: whether it did. */
+/** What all share, under what one card chose for itself; `own`: whether it did; `shares`: its x is that of the others. */
 export function lookOf(view, key) {
 	const mine = cardsOf(view)[key] ?? {};
-	const chosen = Object.fromEntries(OWN.filter((name) => name in mine).map((name) => [name, mine[name]]));
-	return {
-		...view, ...chosen, own: Object.keys(chosen).length > 0, y: range(mine.y),
-		x: range(mine.x) ?? (view.linked ? range(view.x.split("~").map(Number)) : null),
-	};
+	const chosen = Object.fromEntries(OWN.filter((name) => typeof mine[name] === typeof LOOK[name]).map((name) => [name, mine[name]]));
+	const look = { ...view, ...chosen, own: Object.keys(chosen).length > 0, y: range(mine.y) };
+	look.shares = look.axis === view.axis;
+	look.x = range(mine.x) ?? (view.linked && look.shares ? range(view.x.split("~").map(Number)) : null);
+	return look.shares ? look : { ...look, pin: String(mine.pin ?? "") };
 }
 
 /** What a choice holds as JSON; `otherwise` when an address was mangled. */
@@ -57,7 +57,7 @@ export const isBase = (view, id) => Boolean(view.base) && id.startsWith(view.bas
 export const tail = (key) => key.replace(/^.*\./, "");
 
 export function withCard(view, key, changes) {
-	const mine = Object.entries({ ...cardsOf(view)[key], ...changes }).filter(([, v]) => v !== undefined && v !== null);
+	const mine = Object.entries({ ...cardsOf(view)[key], ...changes }).filter(([, v]) => v !== undefined && v !== null && v !== "");
 	const { [key]: _, ...others } = cardsOf(view);
 	return toJSON(mine.length ? { ...others, [key]: Object.fromEntries(mine) } : others);
 }

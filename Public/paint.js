@@ -2,7 +2,7 @@
 
 import { lower, upper } from "./series.js";
 
-export const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+export const FONT = "11px system-ui, sans-serif";
 const WIDTHS = { base: 3, lit: 2.5, pinned: 2.5 };
 const SAME = 0.25; // pixels of height that nobody sees
 const PIECE = 64; // points in one path: browsers draw one long line much slower than its pieces

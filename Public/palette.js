@@ -14,23 +14,19 @@ export function colour(name) {
 			probe.hidden = true;
 			document.body.append(probe);
 		}
-		probe.style.color = `var(--${name})`;
+		probe.className = name.replace("run-", "c");
+		probe.style.color = `var(--${name.replace(/-\d$/, "")})`;
 		found = getComputedStyle(probe).color;
 		cache.set(name, found);
 	}
 	return found;
 }
 
-function isDark() {
-	const chosen = document.documentElement.style.colorScheme;
-	return chosen ? chosen === "dark" : system.matches;
-}
-
 /** The other of light and dark; what the system has is not kept. theme.js puts it in place at the next load. */
 export function toggleTheme() {
-	const dark = !isDark();
-	const name = dark === system.matches ? "" : dark ? "dark" : "light";
-	document.documentElement.style.colorScheme = name;
+	const { style } = document.documentElement;
+	const dark = style.colorScheme ? style.colorScheme !== "dark" : !system.matches;
+	const name = style.colorScheme = dark === system.matches ? "" : dark ? "dark" : "light";
 	keep("theme", name || null);
 	tell("theme");
 }

@@ -7,10 +7,9 @@ import * as format from "./format.js";
 import { toast } from "./menu.js";
 import { act, link, state } from "./store.js";
 
-const ACTIONS = { queued: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"] };
-const LABELS = { pause: "Pause", resume: "Resume", cancel: "Cancel" };
+const ACTIONS = { queued: ["Pause", "Cancel"], running: ["Pause", "Cancel"], paused: ["Resume", "Cancel"] };
 
-export const badge = (state) => h("span", { class: `badge ${state}` }, h("i", { "aria-hidden": "true" }), state);
+export const badge = (state) => h("span", { class: `badge ${state}` }, h("i", { "aria-hidden": "true" }), h("span", state));
 
 export function took(job) {
 	const end = job.ended_at ?? (job.state === "running" ? Date.now() : null);
@@ -40,8 +39,8 @@ export function progressText(job) {
 	].filter(Boolean).join(" · ");
 }
 
-export const jobButtons = (job) => (ACTIONS[job.state] ?? []).map((action) => button(action === "cancel" ? "quiet danger" : "quiet", LABELS[action],
-	busy(() => act(job, action)), { label: `${LABELS[action]} job ${job.id}` }));
+export const jobButtons = (job) => (ACTIONS[job.state] ?? []).map((word) => button(word === "Cancel" ? "quiet danger" : "quiet", word,
+	busy(() => act(job, word.toLowerCase())), { label: `${word} job ${job.id}` }));
 
 /** What the server found when it checked a job. */
 export function planned(plan) {
@@ -70,6 +69,13 @@ export function bar(share) {
 	return fill;
 }
 
+/** Shows a page, or why there is none once that is known; says whether it is the page. */
+export function present(root, page, nothing) {
+	const shown = nothing ? state.link !== "opening" && nothing : page;
+	if (root.firstChild !== (shown || null)) put(root, shown);
+	return !nothing;
+}
+
 export const headline = (title, text) => h("header.page-head", h("h1", title), text && h("p", text));
 
 export const runLink = (id) => h("a", { href: link("runs", id) }, state.runs.get(id)?.name ?? id);
@@ -78,7 +84,7 @@ export const labels = (texts) => texts.map((text) => h("span.label", text));
 
 export const note = (text) => h("p.quiet", text);
 
-export function reading(promise, show) {
+export function reading(promise, show = (found) => found) {
 	const element = h("section", note("Reading…"));
 	promise.then((found) => put(element, show(found)), (error) => put(element, note(error.message)));
 	return element;
@@ -110,6 +116,4 @@ export const busy = (action) => async ({ currentTarget: self }) => {
 	self.disabled = false;
 };
 
-export function fail(error) {
-	toast(error.message, { bad: true });
-}
+export const fail = ({ message }) => toast(message, { bad: true });

@@ -1,5 +1,7 @@
 // Axes: which numbers to mark and where a value falls. Pure functions of numbers.
 
+import { minus } from "./format.js";
+
 const TIME_STEPS = [[1, [1, 2, 5, 10, 20, 50, 100, 200, 500]], [1000, [1, 2, 5, 10, 15, 30]], [60000, [1, 2, 5, 10, 15, 30]],
 	[3600000, [1, 2, 3, 6, 12]], [86400000, [1, 2, 5, 10, 30, 100, 365]]].flatMap(([unit, counts]) => counts.map((n) => n * unit));
 
@@ -80,8 +82,6 @@ export function scale([low, high], [from, to], log = false) {
 	};
 	return map;
 }
-
-const minus = (text) => text.replace("-", "−");
 
 function short(v) {
 	const size = Math.abs(v);

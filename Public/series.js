@@ -1,16 +1,16 @@
 // One curve of one run: what the server answered, plus the points that came live since. Of a run that went back, what came
-// last counts; what it replaced is kept in `old`, and `resumed` holds the steps where it went on.
+// last counts; what it replaced is in `old`, and `resumed` holds the steps where it went on.
 
 import { parse } from "./format.js";
 
-const COLUMNS = ["steps", "times", "values"];
 const RECENT = 50; // points that tell how fast they come
-const MOST_PIECES = 20;
 
 let made = 0;
 
 export class Series {
-	constructor({ count, sampled, steps, timestamps, values, min, max, bucket: width = 1, last_step: last = steps.at(-1) ?? -Infinity }) {
+	/** `exactly`: how the server smoothed it, as `smoothed` is asked. */
+	constructor({ count, sampled, steps, timestamps, values, min, max, bucket: width = 1, last_step: last = steps.at(-1) ?? -Infinity,
+		resumed = [], replaced = [], smoothed = [] }, exactly = "") {
 		Object.assign(this, { count, sampled, steps: steps.slice(), times: timestamps.slice(), values: values.map(parse), width, last });
 		this.low = sampled ? min.map(parse) : null;
 		this.high = sampled ? max.map(parse) : null;
@@ -20,34 +20,15 @@ export class Series {
 		this.version = 0;
 		this.cache = new Map();
 		this.arrived = performance.now(); // when the last point came to this page
-		this.old = [];
-		this.resumed = [];
-		if (!sampled) this.part();
-		this.origin = this.times; // of the whole curve
+		Object.assign(this, { resumed, exactly, exact: smoothed.map(parse), origin: this.times }); // of the whole curve
+		this.old = replaced.map((piece) => ({ steps: piece.steps, times: piece.timestamps, values: piece.values.map(parse) }));
 	}
 
-	part() {
-		const pieces = piecesOf(this.steps, this.times);
-		if (pieces.length < 2) return;
-		const take = (rows) => Object.fromEntries(COLUMNS.map((name) => [name, rows.map((i) => this[name][i])]));
-		const kept = [];
-		let next = Infinity;
-		this.resumed = pieces.slice(1).map(([first]) => this.steps[first]);
-		for (const piece of pieces.reverse()) {
-			const { true: lost, false: good = [] } = Object.groupBy(piece, (i) => this.steps[i] >= next);
-			if (lost) this.old.push(take(lost));
-			kept.unshift(...good);
-			next = Math.min(next, this.steps[piece[0]]);
-		}
-		Object.assign(this, take(kept));
-		this.last = this.steps.at(-1);
-	}
-
-	/** Adds a live point; says whether anything changed. One that is lacking further back makes the curve stale. */
+	/** Adds a live point; says whether anything changed. One lacking further back makes the curve stale. */
 	append({ step, timestamp, value }) {
 		const v = parse(value);
 		if (step <= this.last) {
-			this.stale ||= !this.sampled && !this.has(step, v);
+			this.stale ||= this.sampled || !this.has(step, v);
 			return false;
 		}
 		const bucket = (s) => Math.floor(s / this.width);
@@ -86,10 +67,11 @@ export class Series {
 
 	smoothed(weight, unit = 1) {
 		if (!(weight > 0) || this.values.length < SMOOTH_FROM) return this.values;
-		return this.cached("smooth", () => smooth(this.values, weight, this.steps, unit), `${weight} ${unit}`);
+		const how = `${weight} ${unit}`;
+		return this.cached("smooth", () => Object.assign(smooth(this.values, weight, this.steps, unit), how === this.exactly && this.exact), how);
 	}
 
-	/** Of the newest points: ms between two, steps a second; NaN when they are too few. */
+	/** Of the newest points: ms between two, steps a second; NaN for too few. */
 	get pace() {
 		const { steps, times } = this;
 		const from = Math.max(0, times.length - RECENT);
@@ -99,7 +81,7 @@ export class Series {
 			rate: ms > 0 ? ((steps.at(-1) - steps[from]) / ms) * 1000 : NaN };
 	}
 
-	/** For how many ms no point has come, when that is three times the usual; else 0. */
+	/** For how many ms no point has come, when three times the usual; else 0. */
 	get quiet() {
 		const quiet = performance.now() - this.arrived;
 		return quiet > Math.max(2000, 3 * (this.pace.gap || 0)) ? quiet : 0;
@@ -170,27 +152,9 @@ export function smoothingUnit(all) {
 		high = Math.max(high, steps.at(-1));
 		spacing = Math.min(spacing, (steps.at(-1) - steps[0]) / (count - 1));
 	}
-	return Math.max(Number.isFinite(spacing) ? spacing : 1, (high - low) / 1000, 1e-9) || 1;
-}
-
-/** The stretches of rising steps in which points were recorded: lists of indices. */
-function piecesOf(steps, times) {
-	if (times.every((time, i) => i === 0 || time >= times[i - 1])) return [];
-	const byStep = (a, b) => steps[a] - steps[b] || a - b;
-	const order = steps.map((_, i) => i).sort((a, b) => times[a] - times[b] || byStep(a, b));
-	const pieces = [];
-	order.forEach((i, at) => at && steps[i] >= steps[order[at - 1]] ? pieces.at(-1).push(i) : pieces.push([i]));
-	// So many are no resumed runs: the points were sent in no order at all.
-	if (pieces.length > MOST_PIECES) return [];
-	// A stretch that repeats no step does not replace anything: it only came late.
-	const seen = new Set();
-	const replacing = [];
-	for (const piece of pieces) {
-		if (!replacing.length || piece.some((i) => seen.has(steps[i]))) replacing.push(piece);
-		else replacing.push([...replacing.pop(), ...piece].sort(byStep));
-		for (const i of piece) seen.add(steps[i]);
-	}
-	return replacing;
+	// In quarter octaves: a growing curve is not smoothed anew for every point.
+	const share = 2 ** (Math.ceil(4 * Math.log2((high - low) / 1000)) / 4);
+	return Math.max(Number.isFinite(spacing) ? spacing : 1, share || 0, 1e-9);
 }
 
 /** Where `x` belongs in a rising list: before its equals, or `past` them. */

@@ -1,7 +1,7 @@
 // Curves as small as a word, read for the rows in sight.
 
 import { readCurves } from "./board.js";
-import { svg, throttled } from "./dom.js";
+import { fill, svg, throttled } from "./dom.js";
 import { parse } from "./format.js";
 import { colourOf, tell } from "./store.js";
 
@@ -16,7 +16,7 @@ const read = throttled(300, async () => {
 		// Every bucket with both of its extremes, so that no spike is lost.
 		curves.get(id).values = (sampled ? values.flatMap((_, i) => [min[i], max[i]]) : values).map(parse);
 	}
-	tell("runs");
+	tell("sparks");
 	if (wanted.size) read();
 });
 
@@ -31,14 +31,22 @@ export function sparkColumn(key) {
 		}
 		return `${colourOf(run.id)} ${curves.get(run.id)?.values}`;
 	};
-	return { id: "trend", title: key, width: 92, usual: true, hint: `the curve of ${key}`, print, render(run) {
-		const values = curves.get(run.id)?.values ?? [];
-		const known = values.filter(Number.isFinite);
-		const low = Math.min(...known);
-		const scale = (HEIGHT - 4) / (Math.max(...known) - low || 1);
-		const points = values.flatMap((v, i) => (Number.isFinite(v)
-			? `${((i * WIDTH) / Math.max(1, values.length - 1)).toFixed(1)} ${(HEIGHT - 2 - scale * (v - low)).toFixed(1)}` : []));
-		return svg("svg", { class: `spark c${colourOf(run.id)}`, width: WIDTH, height: HEIGHT, "aria-hidden": "true" },
-			points.length > 0 && svg("path", { d: `M${points.join("L")}h1` }));
+	return { id: "trend", title: key, width: 92, usual: true, hint: `the curve of ${key}`, print, cell() {
+		const path = svg("path");
+		const picture = svg("svg", { width: WIDTH, height: HEIGHT, "aria-hidden": "true" }, path);
+		return [picture, (run) => {
+			fill(picture, { class: `spark c${colourOf(run.id)}` });
+			fill(path, { d: drawing(run) });
+		}];
 	} };
+}
+
+function drawing(run) {
+	const values = curves.get(run.id)?.values ?? [];
+	const known = values.filter(Number.isFinite);
+	const low = Math.min(...known);
+	const scale = (HEIGHT - 4) / (Math.max(...known) - low || 1);
+	const points = values.flatMap((v, i) => (Number.isFinite(v)
+		? `${((i * WIDTH) / Math.max(1, values.length - 1)).toFixed(1)} ${(HEIGHT - 2 - scale * (v - low)).toFixed(1)}` : []));
+	return points.length ? `M${points.join("L")}h1` : "";
 }

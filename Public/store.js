@@ -1,6 +1,7 @@
 // The one state of the page: what the server told and what the reader chose, kept in the address. Views read and listen.
 
 import * as api from "./api.js";
+import { on } from "./dom.js";
 import { parse } from "./format.js";
 import { LOOK } from "./look.js";
 
@@ -20,16 +21,12 @@ export const state = {
 
 const bus = new EventTarget();
 
-/** Topics: view, runs, jobs, points, checkpoint, log, reset, link, theme. */
+/** Topics: view, runs, sparks, jobs, points, checkpoint, log, reset, link, theme. */
 export function tell(topic, detail) {
 	bus.dispatchEvent(new CustomEvent(topic, { detail }));
 }
 
-export function listen(topic, action) {
-	const wrapped = (event) => action(event.detail);
-	bus.addEventListener(topic, wrapped);
-	return () => bus.removeEventListener(topic, wrapped);
-}
+export const listen = (topic, action) => on(bus, topic, ({ detail }) => action(detail));
 
 const chosenNames = Object.keys(DEFAULTS).filter((name) => name !== "page" && name !== "id");
 
@@ -71,14 +68,14 @@ export function choose(changes, gradual = GRADUAL.includes(Object.keys(changes).
 	const goesOn = gradual && names === last.names && now - last.at < 1200;
 	last = { names, at: now };
 	Object.assign(state.view, changes);
-	const depth = () => history.state?.depth ?? 0;
+	const write = (how, more) => history[how]({ depth: (history.state?.depth ?? 0) + more }, "", hash(state.view));
 	if (goesOn) {
 		// An address takes milliseconds to change.
 		later ||= setTimeout(() => {
 			later = 0;
-			history.replaceState({ depth: depth() }, "", hash(state.view));
+			write("replaceState", 0);
 		}, 100);
-	} else if (hash(state.view) !== location.hash) history.pushState({ depth: depth() + 1 }, "", hash(state.view));
+	} else if (hash(state.view) !== location.hash) write("pushState", 1);
 	tell("view", Object.keys(changes));
 }
 
@@ -132,7 +129,7 @@ export function keep(name, value) {
 
 const STATES = { RUNNING: "running", SCHEDULED: "queued", FINISHED: "finished", FAILED: "failed", KILLED: "cancelled" };
 
-// An answer can be older than an event that overtook it: runs and jobs have the number of their newest event.
+// An answer can be older than an event: runs and jobs have the number of their newest one.
 let events = 0;
 const touched = new Map();
 const overtaken = (id, asked) => (touched.get(id) ?? 0) > asked;
@@ -140,8 +137,7 @@ const touch = (id) => touched.set(id, (events += 1));
 
 /** Takes in a run as the API gives it; of one that events have changed since, only what they did not bring. */
 export function takeRun(answer, asked) {
-	const info = answer.info ?? {};
-	const id = answer.run_id ?? info.run_id;
+	const id = answer.run_id;
 	const known = overtaken(id, asked) ? state.runs.get(id) : null;
 	const metrics = known?.metrics ?? new Map();
 	for (const [key, m] of Object.entries(answer.metrics ?? {})) {
@@ -162,7 +158,7 @@ export function takeRun(answer, asked) {
 		tags: answer.tags ?? {},
 	};
 	state.shape += 1;
-	if (info.lifecycle_stage === "deleted") state.runs.delete(id);
+	if (answer.info?.lifecycle_stage === "deleted") state.runs.delete(id);
 	else state.runs.set(id, run);
 	return run;
 }

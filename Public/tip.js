@@ -26,10 +26,9 @@ export function showTip(chart, hits) {
 	const row = (hit) => h("tr", { class: hit === hits[0] && hits.length > 1 && "first" },
 		h("td", h("i", { class: `swatch c${hit.line.slot}` })), h("td.name", hit.line.name),
 		cells(chart, hit, smoothed, other).map((text) => h("td.n", text)));
-	const titles = [...(smoothed ? ["smooth"] : []), "value", ...(group ? ["runs"] : STEP.slice(0, wide())), ...(other ? [other] : [])];
-	put(tip, h("table", {},
-		h("thead", h("tr", h("th"), h("th", "run"), titles.map((text) => h("th.n", text)))),
-		h("tbody", sorted.slice(0, ROWS).map(row))), more > 0 && h("p", `${more} more`));
+	const titles = [smoothed && "smooth", "value", ...(group ? ["runs"] : STEP.slice(0, wide())), other].filter(Boolean);
+	put(tip, h("table", heads("", "run", ...titles.map((text) => `#${text}`)), h("tbody", sorted.slice(0, ROWS).map(row))),
+		more > 0 && h("p", `${more} more`));
 	tip.hidden = false;
 	tip.classList.toggle("docked", Boolean(chart.touched));
 	tip.style.left = tip.style.top = "";

@@ -19,7 +19,7 @@ export function artifacts(id) {
 	};
 	const look = (path, size) => {
 		const file = `/get-artifact?${new URLSearchParams({ run_id: id, path })}`;
-		return h("section", download(file, "Download", { label: `Download ${path}` }), reading(preview(file, path, size), (shown) => shown));
+		return h("section", download(file, "Download", { label: `Download ${path}` }), reading(preview(file, path, size)));
 	};
 	return list("");
 }
@@ -28,10 +28,7 @@ async function preview(file, path, size) {
 	const kind = path.split(".").at(-1).toLowerCase();
 	if (!size) return note("The file is empty.");
 	const bytes = await (await api.raw(file, PICTURES[kind] ? size : LOOKED_AT)).arrayBuffer();
-	if (PICTURES[kind]) {
-		const picture = h("img", { alt: path, src: URL.createObjectURL(new Blob([bytes], { type: `image/${PICTURES[kind]}` })) });
-		return picture;
-	}
+	if (PICTURES[kind]) return h("img", { alt: path, src: URL.createObjectURL(new Blob([bytes], { type: `image/${PICTURES[kind]}` })) });
 	const whole = bytes.byteLength >= size;
 	let text = "\0";
 	try {

@@ -4,7 +4,7 @@ import { byKey } from "../board.js";
 import { best, byWeight, difference, direction, inventory, MAIN_METRICS, param } from "../columns.js";
 import { empty, h, put, settled, svg } from "../dom.js";
 import * as format from "../format.js";
-import { headline } from "../parts.js";
+import { headline, present } from "../parts.js";
 import { colourOf, holds, link, listen, state } from "../store.js";
 
 const [HEIGHT, TOP] = [230, 42];
@@ -21,13 +21,12 @@ export function mount(root) {
 	const page = h("div.page", headline("Compare", "Drag along an axis, or use its arrow keys, to keep a range; Escape takes it away."),
 	h("div.controls", selects, kept), plot, plots, table);
 
+	const nothing = empty("Nothing to compare", "Select two runs or more in the table.", h("p", h("a.button", { href: link("runs") }, "All runs")));
+
 	function show() {
 		const { pick } = state.view;
 		const runs = [...state.runs.values()].filter((run) => !pick || holds(pick, run.id)).slice(0, LINES);
-		if (runs.length < 2) {
-			return put(root, state.link === "opening" ? null : empty("Nothing to compare", "Select two runs or more in the table.",
-				h("p", h("a.button", { href: link("runs") }, "All runs"))));
-		}
+		if (!present(root, page, runs.length < 2 && nothing)) return;
 		const found = inventory(runs);
 		const keys = [...found.metrics.keys()].sort(byKey);
 		const differs = ([, { varies, having }]) => varies || having < runs.length;
@@ -53,13 +52,12 @@ export function mount(root) {
 		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", read(run))));
 		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),
 			run.metrics.has(key) ? format.value(best(run, key)) : "–"];
-		put(table, h("table.list.grid.sides", {},
+		put(table, h("table.list.sides", {},
 			h("thead", h("tr", h("th", `${inside.length} of ${runs.length} runs`),
 				shown.map((run) => h("th", { scope: "col", class: "n" }, h("i", { class: `swatch c${colourOf(run.id)}` }), " ",
 					h("a", { href: link("runs", run.id), title: run.name }, run.name))))),
 			h("tbody", keys.map((key) => row(`best ${key}`, metricCell(key))),
 				params.map((entry) => row(entry[0], (run) => run.params[entry[0]] ?? "–", differs(entry) ? "differs" : "param")))));
-		if (root.firstChild !== page) put(root, page);
 	}
 
 	function figures(z, [x, y], runs, inside) {

@@ -2,10 +2,10 @@
 
 import { empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { badge, headline, jobButtons, progressBar, progressText, took } from "../parts.js";
+import { badge, headline, jobButtons, present, progressBar, progressText, took } from "../parts.js";
 import { link, listen, state } from "../store.js";
 
-const RANK = { running: 0, queued: 1, paused: 2, failed: 3, cancelled: 3, finished: 3 };
+const rank = ({ state }) => ["running", "queued", "paused"].indexOf(state) & 3; // -1, all others: 3
 
 export function mount(root) {
 	const rows = new Map(); // job -> {element, show}; rows stay, so that focus survives live data
@@ -16,9 +16,8 @@ export function mount(root) {
 	const nothing = empty("Nothing in the queue", "Jobs wait and train here.",
 		h("p", h("a.button", { href: link("submit") }, "New job")));
 	const show = () => {
-		const jobs = [...state.jobs.values()].sort((a, b) => RANK[a.state] - RANK[b.state] || waiting(a, b));
-		if (!jobs.length) return put(root, state.link === "opening" ? null : nothing);
-		if (root.firstChild !== page) put(root, page);
+		const jobs = [...state.jobs.values()].sort((a, b) => rank(a) - rank(b) || waiting(a, b));
+		if (!present(root, page, !jobs.length && nothing)) return;
 		for (const [id, { element }] of rows) if (!state.jobs.has(id) && rows.delete(id)) element.remove();
 		jobs.forEach((job, i) => {
 			if (!rows.has(job.id)) rows.set(job.id, makeRow(job));

@@ -102,10 +102,10 @@ const system = ([{ memory_bytes: memory, spec }, now]) => figures([["memory of t
 function header(readSpec) {
 	const title = h("h1");
 	const mark = h("span");
-	const facts = h("p.facts");
+	const facts = h("p.quiet");
 	const buttons = h("div.buttons");
 	const bar = progressBar();
-	const progress = h("p.progress-text");
+	const progress = h("p.quiet");
 	const failure = h("p.failure", { role: "alert" });
 	let print = "";
 	const again = busy(async () => go("runs", (await submit(await readSpec())).run_id));

@@ -5,14 +5,14 @@ import * as api from "../api.js";
 import { Board } from "../board.js";
 import { save } from "../cardmenu.js";
 import { arrange, csv, inventory, layout, layoutText, possible, sorted } from "../columns.js";
-import { button, empty, h, put, settled, setText } from "../dom.js";
+import { button, empty, fill, h, on, put, settled, setText } from "../dom.js";
 import { filter, isQuery, isWhole } from "../filter.js";
 import * as format from "../format.js";
 import { Grid } from "../grid.js";
 import { LOOK } from "../look.js";
 import { openMenu } from "../menu.js";
-import { fail, progressBar } from "../parts.js";
-import { beginning, choose, colourOf, go, holds, jobOf, link, listen, state, stateOf, takeRun, tell } from "../store.js";
+import { fail, present, progressBar } from "../parts.js";
+import { beginning, choose, colourOf, go, holds, jobOf, link, listen, state, takeRun, tell } from "../store.js";
 
 const [SHOWN_AT_FIRST, PINNED_AT_MOST] = [8, 5];
 
@@ -65,8 +65,7 @@ export function mount(root) {
 	function show() {
 		const began = performance.now();
 		const { view, shape } = state;
-		if (!state.runs.size) return put(root, state.link === "opening" ? null : nothing);
-		if (root.firstChild !== page) put(root, page);
+		if (!present(root, page, !state.runs.size && nothing)) return;
 		const hidden = pick();
 		base = (view.base && listed.find((run) => run.id.startsWith(view.base))) || null;
 		const newest = newestFirst(listed);
@@ -105,7 +104,7 @@ export function mount(root) {
 		const natural = possible(listed, found, state.view.all, base);
 		const mine = layout();
 		const name = { id: "name", title: "run", header: true, class: "name", pinned: true, width: mine.width.name ?? 160, elastic: !mine.width.name,
-			value: (run) => run.name, print: namePrint, render: nameCell };
+			value: (run) => run.name, cell: nameCell };
 		every = new Map([name, ...natural].map((column) => [column.id, column]));
 		columns = [selectColumn(), name, ...arrange(natural, mine)];
 		grid.setColumns(columns, sorting());
@@ -200,12 +199,13 @@ export function mount(root) {
 
 	function selectColumn() {
 		const all = rows.length > 0 && rows.every((run) => selected.has(run.id));
-		const box = (on, label, action, tabindex) => h("button", { type: "button", class: "tick", role: "checkbox", tabindex,
-			"aria-checked": String(on), label, click: action });
+		const box = (on, label, action, tabindex) => button("tick", "", action, { role: "checkbox", tabindex, "aria-checked": String(on), label });
 		return { id: "select", title: "select", width: 34, pinned: true, class: "pick", mark: String(all),
 			head: box(all, "Select all listed runs", () => select(rows.map((run) => run.id), !all)),
-			print: (run) => `${run.name} ${selected.has(run.id)}`,
-			render: (run) => box(selected.has(run.id), `Select ${run.name}`, (event) => tick(run, event), -1) };
+			cell: (now) => {
+				const mark = box(false, "", (event) => tick(now(), event), -1);
+				return [mark, (run) => fill(mark, { "aria-checked": String(selected.has(run.id)), label: `Select ${run.name}` })];
+			} };
 	}
 
 	function showBulk() {
@@ -262,24 +262,26 @@ export function mount(root) {
 	}
 	const mark = (run) => run === base ? "baseline" : holds(state.view.pins, run.id) ? "pinned" : "";
 
-	function namePrint(run) {
-		const step = stateOf(run) === "running" ? jobOf(run)?.progress?.step : stateOf(run);
-		return [run.name, drawn.has(run.id), step, colourOf(run.id), mark(run)].join("\n");
+	function nameCell(now) {
+		const eye = button("", "", (event) => rowKey({ key: event.altKey ? "o" : "e" }, now()), { tabindex: "-1", title: "Draw (Alt: alone)" });
+		const name = h("a", { tabindex: "-1" });
+		const label = h("span.label");
+		const more = button("more", "⋮", () => openRow(now(), more), { tabindex: "-1", "aria-haspopup": "menu" });
+		const bar = progressBar();
+		return [h("div", eye, name, label, more, bar.element), (run) => {
+			const job = jobOf(run);
+			fill(eye, { class: `eye c${colourOf(run.id)}`, "aria-pressed": String(drawn.has(run.id)), label: `Draw ${run.name}` });
+			fill(name, { href: link("runs", run.id), title: run.name });
+			setText(name, run.name);
+			setText(label, mark(run));
+			fill(more, { label: `More about ${run.name}` });
+			const at = ["running", "paused"].includes(job?.state);
+			if (bar.element.hidden === at) bar.element.hidden = !at;
+			if (at) bar.show(job);
+		}];
 	}
 
-	function nameCell(run) {
-		const eye = button(`eye c${colourOf(run.id)}`, "", (event) => rowKey({ key: event.altKey ? "o" : "e" }, run), { tabindex: "-1",
-			"aria-pressed": String(drawn.has(run.id)), label: `Draw ${run.name}`, title: "Draw (Alt: alone)" });
-		const job = jobOf(run);
-		const bar = job && ["running", "paused"].includes(job.state) ? progressBar() : null;
-		bar?.show(job);
-		const more = button("more", "⋮", () => openRow(run, more), { tabindex: "-1", "aria-haspopup": "menu",
-			label: `More about ${run.name}` });
-		return h("div", eye, h("a", { href: link("runs", run.id), title: run.name, tabindex: "-1" }, run.name),
-			mark(run) && h("span.label", mark(run)), more, bar?.element);
-	}
-
-	const keys = (event) => {
+	const stop = on(document, "keydown", (event) => {
 		if (event.target.closest("input, textarea, select, dialog, .menu, .board") || event.ctrlKey || event.metaKey || event.altKey) return;
 		if (event.key === "/") search.focus();
 		else if (event.key === "j" || event.key === "k") {
@@ -288,20 +290,18 @@ export function mount(root) {
 		} else return;
 		event.preventDefault();
 		event.stopImmediatePropagation();
-	};
-	document.addEventListener("keydown", keys, true);
+	}, true);
 	followFilter();
 	show();
 	return [
 		...["runs", "jobs", "link", "theme"].map((topic) => listen(topic, soon)),
-		listen("reset", () => answer && query()),
+		listen("sparks", () => grid.later()), listen("reset", () => answer && query()),
 		listen("view", (changed) => {
 			if (changed.includes("filter")) followFilter();
 			if (changed.some((name) => name === "base" || !(name in LOOK))) show();
 		}),
-		listen("pointed-at-run", (id) => grid.light(id)), query.stop,
+		listen("pointed-at-run", (id) => grid.light(id)), query.stop, stop,
 		() => {
-			document.removeEventListener("keydown", keys, true);
 			clearTimeout(waiting);
 			abort?.abort();
 			grid.destroy();

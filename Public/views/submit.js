@@ -5,7 +5,7 @@ import { button, h, put, setText, settled } from "../dom.js";
 import { pretty } from "../format.js";
 import { openMenu } from "../menu.js";
 import { headline, note, planned } from "../parts.js";
-import { beginning, go, keep, link, listen, recall, state, submit as submitJob } from "../store.js";
+import { beginning, go, keep, listen, recall, state, submit as submitJob } from "../store.js";
 
 const LINE = 20; // px, as style.css has it
 
@@ -19,14 +19,11 @@ const digits = (name, optimizer) => ({
 	train: { epochs: 20, batch_size: 64 },
 });
 
-const PRESETS = [
-	{ title: "MLP, SGD", spec: digits("mlp sgd", { type: "sgd", lr: 0.1 }) },
-	{ title: "MLP, momentum", spec: digits("mlp momentum", { type: "sgd", lr: 0.05, momentum: 0.9 }) },
-	{ title: "MLP, Adam", spec: digits("mlp adam", { type: "adam", lr: 0.001 }) },
-];
+const PRESETS = Object.entries({ SGD: { type: "sgd", lr: 0.1 }, momentum: { type: "sgd", lr: 0.05, momentum: 0.9 }, Adam: { type: "adam", lr: 0.001 } })
+	.map(([name, optimizer]) => ({ title: `MLP, ${name}`, spec: digits(`mlp ${name.toLowerCase()}`, optimizer) }));
 
 export function mount(root) {
-	const error = h("p.field-error", { id: "spec-error", role: "alert", hidden: true });
+	const error = h("p.failure", { id: "spec-error", role: "alert", hidden: true });
 	const area = h("textarea.box", { id: "spec", spellcheck: "false", autocomplete: "off", autocapitalize: "off", wrap: "off",
 		label: "Job spec (JSON)", "aria-describedby": "spec-error", input: () => look(), keydown: (event) => {
 			if (!event.ctrlKey && !event.metaKey) return;

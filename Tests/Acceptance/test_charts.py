@@ -244,6 +244,47 @@ def test_a_run_that_went_back_is_shown_once_and_never_zigzags(server, open_page)
     until(lambda: seen(page)[1] > 1000, "the time axis does not reach the second part")
 
 
+def test_a_long_run_that_went_back_is_in_pieces_too(server, open_page):
+    first = [(step, 5.0, START + step) for step in range(4000)]
+    again = [(step, 1.0, START + 9000 + step) for step in range(3000, 7000)]
+    record(server, "resumed", {"loss": first + again})
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    expect(note(page)).to_have_text("exact to the pixel, 8,000 points, min and max per pixel · resumed at 3,000")
+    overlay(page).focus()
+    overlay(page).press("Home")
+    seen_values = set()
+    for _ in range(60):
+        overlay(page).press("Shift+ArrowRight")
+        value, shown = cells(page)[2], int(cells(page)[3].replace(",", ""))
+        assert value == ("5" if shown < 3000 else "1"), (value, shown)  # no bucket mixes what was with what counts
+        seen_values.add(value)
+    assert seen_values == {"5", "1"}
+    # What was replaced is drawn faintly behind: above the new line, to the right of where the run went on.
+    faint = card(page, "loss").locator("canvas.plot").evaluate("""canvas => {
+      const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const rows = new Set();
+      for (let x = Math.round(width * 0.53); x < width * 0.56; x += 1)
+        for (let y = 0; y < height * 0.4; y += 1) if (data[4 * (y * width + x) + 3] > 20) rows.add(y);
+      return rows.size;
+    }""")
+    assert 1 <= faint < 12
+    # What is read finer, or smoothed over every point, is in pieces as well.
+    for address in ("smooth=0.5", "smooth=0&x=2000~5000"):
+        page.goto(f"{server.url}/#/runs?{address}")
+        page.reload()
+        with page.expect_response(lambda r: "/metrics/loss" in r.url):
+            ready(page)
+        expect(note(page)).to_contain_text("8,000 points" if "x=" not in address else "of 8,000")
+        expect(note(page)).to_have_attribute("title", "Smoothed over every point" if "x=" not in address else "")
+        overlay(page).focus()
+        overlay(page).press("End")
+        for _ in range(60):
+            overlay(page).press("Shift+ArrowLeft")
+            value, step = float(cells(page)[3 if "x=" not in address else 2]), int(cells(page)[4 if "x=" not in address else 3].replace(",", ""))
+            assert (value == 1) == (step >= 3000), (address, value, step)
+
+
 def test_canvases_have_the_pixels_of_the_screen(server, chromium):
     record(server, "sharp", {"loss": fall(100)})
     context = chromium.new_context(viewport=DESKTOP, device_scale_factor=2)
@@ -377,6 +418,85 @@ def test_smoothing_by_slider_number_and_key(server, open_page):
     assert choice(page, "smooth") is None  # 0.6, the default
     page.keyboard.press("s")
     assert choice(page, "smooth") == "0.3"
+
+
+def average(values, row, weight, unit):
+    """The moving average at a row, from every value up to it, corrected for its start."""
+    weights = [weight ** ((row - i) / unit) for i in range(row + 1)]
+    return sum(w * v for w, v in zip(weights, values)) / sum(weights)
+
+
+def test_long_curves_are_smoothed_over_every_point(server, open_page):
+    # High only in the first quarter of each bucket of 32 steps, with a trend: buckets alone smooth to something else.
+    values = [(2.0 if i % 32 < 8 else 0.0) + i / 10_000 for i in range(20_000)]
+    run = record(server, "long", {"loss": values})
+    page = open_page("#/runs?smooth=0.5")
+    ready(page)
+    expect(note(page)).to_have_text("exact to the pixel, 20,000 points, min and max per pixel")
+    expect(note(page)).to_have_attribute("title", "Smoothed over every point")
+    unit = 2 ** (math.ceil(4 * math.log2(19_999 / 1000)) / 4)
+    overlay(page).focus()
+    for key, times in (("Home", 1), ("Shift+ArrowRight", 12), ("ArrowRight", 3)):
+        for _ in range(times):
+            overlay(page).press(key)
+        smoothed, step = float(cells(page)[2]), int(cells(page)[4].replace(",", ""))
+        assert smoothed == pytest.approx(average(values, step, 0.5, unit), rel=2e-3), step
+    # Another weight is shown at once, roughly, and then exactly.
+    page.evaluate("""() => {
+      window.notes = new Set();
+      const note = document.querySelector(".note");
+      new MutationObserver(() => notes.add(note.title)).observe(note, { attributes: true });
+    }""")
+    page.get_by_label("Smoothing", exact=True).fill("0.9")
+    until(lambda: "Smoothed over buckets" in page.evaluate("[...notes]"), "nothing was drawn meanwhile")
+    expect(note(page)).to_have_attribute("title", "Smoothed over every point")
+    # A part of the curve is smoothed over what came before it.
+    page.goto(f"{server.url}/#/runs?smooth=0.99&x=15000~15200")
+    expect(note(page)).to_have_text("exact, 201 points of 20,000")
+    overlay(page).focus()
+    overlay(page).press("Home")
+    for _ in range(4):
+        overlay(page).press("ArrowRight")
+    smoothed, step = float(cells(page)[2]), int(cells(page)[4].replace(",", ""))
+    assert 14_990 < step < 15_010 and smoothed == pytest.approx(average(values, step, 0.99, unit), rel=1e-3)
+    path = f"/api/v1/runs/{run}/metrics/loss?"
+    for wrong, field in (("smoothing=1", "smoothing"), ("smoothing=x", "smoothing"), ("smoothing=0.5&smoothing_unit=0", "smoothing_unit"), ("pieces=1", "pieces")):
+        refused = server.request("GET", path + wrong)
+        assert refused.status_code == 400 and refused.json()["field"] == field, wrong
+    table = server.request("GET", path + "max_points=100&smoothing=0.5&format=csv").text.splitlines()
+    assert table[0] == "step,timestamp,value,min,max,smoothed" and len(table) > 50
+    assert float(table[5].split(",")[5]) == pytest.approx(average(values, int(table[5].split(",")[0]), 0.5, 1))
+
+
+def test_one_chart_has_an_axis_and_groups_of_its_own(server, open_page):
+    for i, lr in enumerate((1, 1, 2)):
+        record(server, f"run {i}", {"loss": [v + i for v in fall()], "other": fall()}, {"lr": lr})
+    page = open_page("#/runs?smooth=0")
+    ready(page, "loss", "other")
+    before = seen(page, "other")
+    menu(page, "loss", "Horizontal axis…")
+    page.get_by_role("menu").get_by_text("Time since start", exact=True).click()
+    until(lambda: seen(page)[1] == 199_000, "the chart has no axis of its own")
+    assert seen(page, "other") == before
+    expect(card(page, "loss").get_by_label("This chart differs")).to_be_visible()
+    # Its range and pins are its own too, and its crosshair moves no other.
+    drag(page, (0.4, 0.5), (0.7, 0.52))
+    until(lambda: seen(page)[0] > 10_000, "not zoomed")
+    assert seen(page, "other") == before
+    page.mouse.click(*at(page, 0.5, 0.1))
+    expect(card(page, "loss").locator(".strip")).to_contain_text("A: ")
+    assert choice(page, "pin") is None and card(page, "other").locator(".strip").is_hidden()
+    menu(page, "loss", "Group…")
+    page.get_by_role("menu").get_by_text("lr", exact=True).click()
+    page.mouse.move(*at(page, 0.5))
+    expect(page.locator(".tip .name")).to_have_text(["lr=1 (2)", "lr=2 (1)"])
+    page.mouse.move(*at(page, 0.5, key="other"))
+    expect(page.locator(".tip .name")).to_have_count(3)
+    page.reload()
+    ready(page, "loss", "other")
+    assert seen(page)[0] > 10_000 and seen(page, "other") == before
+    menu(page, "loss", "As the other charts")
+    until(lambda: seen(page) == before, "the chart still differs")
 
 
 def test_one_chart_may_differ_and_says_so(server, open_page):
@@ -1048,7 +1168,7 @@ def test_pictures_data_and_the_curl_line(server, open_page):
     rows = saved("Save CSV of what is shown").decode().split("\r\n")
     assert rows[0] == "run,name,step,timestamp,value,smoothed,min,max"
     assert rows[1].startswith(f"{run},{HOSTILE},0,")
-    points = saved("Save CSV of all points").decode().strip().split("\r\n")
+    points = saved("Save CSV of all points").decode().splitlines()
     assert len(points) == 3001
     assert float(points[-1].split(",")[-1]) == pytest.approx(fall(3000, 0.001)[-1])
     menu(page, "val/b c", "Copy curl line")
@@ -1098,6 +1218,32 @@ def test_a_step_is_on_the_screen_soon(server, open_page):
         time.sleep(0.15)
     print("step to screen, ms:", sorted(waits))
     assert sorted(waits)[len(waits) // 2] < 1000  # measured: see the benchmarks; here only that nothing waits for a poll
+
+
+def test_the_page_brings_its_first_screen(servers, open_page):
+    server = servers()
+    hostile = "</script><img src=x onerror=alert(1)>"
+    runs = [record(server, name, {"train/loss": fall(50), "val/loss": fall(20)}) for name in ("one", hostile)]
+    asked = []
+    page = open_page(url=server.url, prepare=lambda page: page.on("request", lambda request: asked.append(request.url)))
+    ready(page, "train/loss", "val/loss")
+    expect(page.locator("table.grid tbody .name a")).to_have_text([hostile, "one"])
+    expect(card(page, "train/loss")).to_have_attribute("data-points", "100")
+    expect(page.locator("#link")).to_have_text("live")
+    log(server, runs[0], {"train/loss": [(50, 1.0)]})
+    expect(card(page, "train/loss")).to_have_attribute("data-points", "101")
+    read = [url for url in asked if re.search(r"/(runs|jobs|curves)\?", url) and "max_points=40" not in url]
+    assert read == [], "the page's own answer has it"
+    page.reload()
+    ready(page, "train/loss")
+    expect(card(page, "train/loss")).to_have_attribute("data-points", "101")
+    # Behind a token nothing is told to who has none.
+    closed = servers("--token", "secret")
+    assert 'id="first"' in server.request("GET", "/").text and 'id="first"' not in closed.request("GET", "/").text
+    tag = server.request("GET", "/").headers["ETag"]
+    assert server.request("GET", "/", headers={"If-None-Match": tag}).status_code == 304
+    log(server, runs[0], {"train/loss": [(51, 1.0)]})
+    assert server.request("GET", "/", headers={"If-None-Match": tag}).status_code == 200
 
 
 def test_many_points_are_drawn_ten_times_a_second_at_most(server, open_page):
@@ -1347,15 +1493,17 @@ def test_the_parts_of_a_chart_compute_what_they_say(server, open_page):
           const { quantile } = await import("/scale.js");
           const steps = [0, 1, 2, 3, 10, 11, 12];
           const every = smooth(steps.map((s) => s), 0.5, steps, 1);
-          const late = new Series({ key: "k", count: 4, sampled: false, steps: [0, 1, 2, 3], timestamps: [0, 9, 2, 3], values: [1, 2, 3, 4] });
-          const back = new Series({ key: "k", count: 5, sampled: false, steps: [0, 1, 1, 2, 2], timestamps: [0, 1, 5, 2, 6], values: [1, 2, 7, 3, 8] });
+          const points = { key: "k", count: 80, sampled: false, steps: [...Array(80).keys()], timestamps: Array(80).fill(0), values: Array(80).fill(1) };
+          const asked = new Series({ ...points, smoothed: Array(80).fill(7) }, "0.5 1");
+          asked.append({ step: 80, timestamp: 1, value: 1 });
           const members = [{ x: [0, 10], y: [0, 10], low: [0, 10], high: [0, 10] }, { x: [5, 15], y: [1, 1], low: [0, 0], high: [2, 2] }];
           const group = gather(members, "mean", "minmax");
           return [
             // Seven steps further away, a value weighs 2^-7 of what it would at one step.
             every.map((v) => v.toFixed(4)), smoothingUnit([{ steps: [0, 10, 20], count: 3 }, { steps: [0, 5], count: 2 }]),
             smoothingUnit([{ steps: [0, 999999], count: 1e6 }]).toFixed(1),
-            [late.old.length, late.values], [back.values, back.old.map((o) => o.values), back.resumed],
+            // The server's smoothing serves for the weight and unit that it was asked for.
+            [asked.smoothed(0.5, 1)[79], asked.smoothed(0.5, 1)[80], asked.smoothed(0.6, 1)[79], asked.smoothed(0.5, 2)[79]],
             [group.x, group.y, group.low, group.high, group.runs],
             [student(2), student(30).toFixed(3)], quantile([0, 1, 2, 3, 4], 0.05),
             withCard({ cards: "" }, "a", { log: true, y: undefined }), withCard({ cards: '{"a":{"log":true}}' }, "a", { log: undefined }),
@@ -1364,8 +1512,8 @@ def test_the_parts_of_a_chart_compute_what_they_say(server, open_page):
           ];
         }"""
     ) == [
-        ["0.0000", "0.6667", "1.4286", "2.2667", "9.8884", "10.6259", "11.4094"], 5, "1000.0",
-        [0, [1, 2, 3, 4]], [[1, 7, 8], [[2, 3]], [1]],
+        ["0.0000", "0.6667", "1.4286", "2.2667", "9.8884", "10.6259", "11.4094"], 5, "1024.0",
+        [7, 1, 1, 1],
         [[0, 5, 10, 15], [0, 3, 5.5, 1], [0, 0, 0, 0], [0, 5, 10, 2], [1, 2, 2, 1]],
         [4.303, "2.042"], 0.2,
         '{"a":{"log":true}}', "", True,

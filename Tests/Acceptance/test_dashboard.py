@@ -615,7 +615,7 @@ def test_the_token_is_kept_and_forgotten_in_the_settings(servers, open_page):
     expect(field).to_have_value("correct horse")
     field.fill(" another ")
     field.press("Enter")
-    assert page.evaluate("localStorage.getItem('cairn.token')") == "another"
+    assert page.evaluate("localStorage.getItem('cairn.token')") == '"another"'
     page.get_by_role("button", name="Forget").click()
     assert page.evaluate("localStorage.getItem('cairn.token')") is None
 

@@ -97,7 +97,8 @@ def test_ten_thousand_runs_are_listed_but_only_those_in_sight_are_elements(with_
             s.scrollTop += 700;
             await new Promise(requestAnimationFrame);
             await new Promise(requestAnimationFrame);
-            const now = s.querySelector("tbody.rows tr:nth-child(10) a").textContent;
+            const { left, top } = s.getBoundingClientRect();
+            const now = document.elementFromPoint(left + 90, top + 200).closest("tr").querySelector("a").textContent;
             changed += now !== before;
             before = now;
           }
@@ -110,6 +111,48 @@ def test_ten_thousand_runs_are_listed_but_only_those_in_sight_are_elements(with_
     expect(page.locator(NAMES).last).to_have_text(runs[-1]["name"])
     expect(page.locator("tr.active a")).to_have_text(runs[-1]["name"])
     assert page.locator("tr.active").get_attribute("aria-rowindex") == "10001"
+
+
+def test_pinned_columns_and_rows_stay_while_the_rest_moves(with_runs):
+    page, runs, _ = with_runs(300, """#/runs?columns={"off":["trend"]}""")
+    page.locator("table.grid").focus()
+    for key in ("Home", "p"):
+        page.keyboard.press(key)
+    expect(page.locator("tbody.stay a")).to_have_text("run 0")
+    scroller = page.locator(".scroller")
+    frame = scroller.bounding_box()
+    # A head stands over its column, pinned or not.
+    cells = page.locator("tbody.rows tr").first.locator("th, td")
+    for i, title in enumerate(page.locator("table.grid thead th").all()[:4]):
+        assert title.bounding_box()["x"] == pytest.approx(cells.nth(i).bounding_box()["x"], abs=1)
+    name, value = page.locator(NAMES).nth(5), page.locator("tbody.rows tr").nth(5).locator("td.n").first
+    before = name.bounding_box()["x"], value.bounding_box()["x"]
+    scroller.evaluate("s => s.scrollTo(60, 0)")
+    until = "x => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(x.getBoundingClientRect().x))))"
+    assert name.evaluate(until) == pytest.approx(before[0], abs=1)
+    assert value.evaluate(until) == pytest.approx(before[1] - 60, abs=1)
+    # What passes below a cell that stays is not seen through it.
+    assert page.evaluate("([x, y]) => Boolean(document.elementFromPoint(x, y).closest('.name, .pick'))", [frame["x"] + 150, frame["y"] + 200])
+    assert name.evaluate("a => getComputedStyle(a.closest('th')).backgroundColor") != "rgba(0, 0, 0, 0)"
+    scroller.evaluate("s => s.scrollTo(0, 4000)")
+    page.wait_for_timeout(300)
+    head, stay = page.locator("table.grid thead").bounding_box(), page.locator("tbody.stay tr").bounding_box()
+    assert head["y"] == pytest.approx(frame["y"] + 1, abs=1) and stay["y"] == pytest.approx(head["y"] + 36, abs=1)
+    # Elements come as they are at hand; who reads them in their order finds it when the table rests.
+    places = scroller.evaluate(
+        """async s => {
+          for (let i = 0; i < 7; i += 1) {
+            s.scrollTop -= 300;
+            await new Promise(requestAnimationFrame);
+          }
+          await new Promise((done) => setTimeout(done, 400));
+          const { top } = s.querySelector("tbody.rows").getBoundingClientRect();
+          return [...s.querySelectorAll("tbody.rows tr")].map((row) => [Number(row.getAttribute("aria-rowindex")),
+            row.querySelector("a").textContent, Math.round(row.getBoundingClientRect().top - top)]);
+        }"""
+    )
+    assert [index for index, _, _ in places] == list(range(places[0][0], places[0][0] + len(places)))
+    assert all(name == runs[index - 2]["name"] and y == 36 * (index - 3) for index, name, y in places)
 
 
 def test_rows_are_sorted_by_several_columns(with_runs):
@@ -236,6 +279,7 @@ def test_the_main_metrics_curve_is_in_each_row_in_sight(with_runs):
     expect(path).to_have_attribute("d", "M0.0 2.0L48.0 11.0L72.0 20.0h1")
     asked = [(key, run) for key, some in asked for run in some if key == "val/loss"]
     assert len(asked) < 100, "rows out of sight are not read"
+    expect(page.locator(".summary")).to_contain_text("400 runs")
     page.locator(".scroller").evaluate("s => (s.scrollTop = 300 * 36)")
     expect(page.locator("tr", has=page.get_by_text("run 305", exact=True)).locator(".spark path")).to_have_count(1)
 
