@@ -42,7 +42,7 @@ async function send(path, options = {}) {
 	}
 }
 
-// What the page brought with it: the newest event, and answers by path that hold until events come.
+// What the page brought: the newest event, and answers by path that hold until events come.
 export const brought = JSON.parse(document.getElementById("first")?.textContent ?? null) ?? { event: null };
 
 export const get = async (path, signal) => brought.answers?.[path] ?? (await send(path, { signal })).json();

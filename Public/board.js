@@ -164,8 +164,9 @@ export class Board {
 			if (!card) continue;
 			card.near = isIntersecting;
 			card.chart.setVisible(card.near);
-			if (card.near) this.update(card);
-			if (card.near) this.refine(card);
+			if (!card.near) continue;
+			this.update(card);
+			this.refine(card);
 		}
 	}
 
@@ -206,7 +207,7 @@ export class Board {
 		}
 		for (const id of ids) {
 			wanted.delete(id);
-			// Asked for again when a point of it comes, or after a reset.
+			// Asked for again when a point comes, or after a reset.
 			if (!fetched.has(id)) card.absent.add(id);
 		}
 		card.print = null;
@@ -263,7 +264,7 @@ export class Board {
 				if (!series) continue;
 				if (series.append(point)) [chart, ...this.siblings(card)].forEach((one) => touched.add(one));
 				chart.details.get(point.run_id)?.append(point);
-				// Twice what one answer gives: time for (wider) buckets.
+				// Twice what one answer gives: time for buckets.
 				series.stale ||= series.steps.length > 2 * MAX_POINTS;
 				if (series.stale) this.repair();
 			}
@@ -271,11 +272,14 @@ export class Board {
 		for (const chart of touched) chart.refresh();
 	}
 
-	/** Reads what is zoomed into, drawn large, or smoothed over buckets: finer, and smoothed over every point. */
+	/** Reads finer what is zoomed into or large, and smoothed over every point what is sampled. */
 	async refine(card) {
-		card.abort?.abort();
 		const { chart, finer, key } = card;
 		const { x, axis, smooth } = chart.look;
+		const print = [x, axis, smooth, chart.unit, chart.isBig, card.near, ...chart.lines.map(({ series }) => series?.serial)].join();
+		if (card.asked === print) return;
+		card.asked = print;
+		card.abort?.abort();
 		if (!card.near || (!x && !chart.isBig && !smooth)) return chart.details.clear();
 		card.abort = new AbortController();
 		const { signal } = card.abort;
@@ -449,9 +453,8 @@ export class Board {
 				const { chart, key } = card;
 				const before = chart.look;
 				chart.setLook(lookOf(state.view, key));
-				const turned = before.axis !== chart.look.axis;
-				if (turned) this.update(card);
-				if (turned || rangeText(before.x) !== rangeText(chart.look.x)) this.refine(card);
+				if (before.axis !== chart.look.axis) this.update(card);
+				if (before.smooth === chart.look.smooth) this.refine(card);
 			});
 			this.loadAlong();
 		}

@@ -1,4 +1,4 @@
-// The menu of a card: choices, pictures and data to take away, the run under the pointer.
+// The menu of a card: choices, pictures and data to save, the run under the pointer.
 
 import { runItems } from "./actions.js";
 import * as api from "./api.js";

@@ -181,7 +181,7 @@ export class LineChart {
 			.map(({ x, rises }) => [rises && !logx ? [x[0], x.at(-1)] : x]), logx);
 		if (low > high) return logx ? [1, 10] : [0, 1];
 		if (logx) return low < high ? [low, high] : [low / 2, high * 2];
-		// Steps count from 0: a curve that starts near it is shown from there, so that cards agree.
+		// A curve that starts near step 0 is shown from there, so that cards agree.
 		if (axis === "step" && low > 0 && low < high / 4) low = 0;
 		return low < high ? [low, high] : [low - 1, high + 1];
 	}

@@ -137,7 +137,7 @@ function compare(a, b, sign) {
 	return sign * (typeof a === "number" && typeof b === "number" ? a - b : collator.compare(String(a), String(b)));
 }
 
-/** What is missing comes last, whichever way one sorts. */
+/** What is missing comes last either way. */
 export function sorted(rows, columns, sort) {
 	const keys = sort.map((s) => [columns.get(s.replace(/^-/, "")), s[0] === "-" ? -1 : 1]).filter(([column]) => column?.value);
 	const keyed = rows.map((row) => [row, keys.map(([column]) => column.value(row))]);

@@ -68,7 +68,7 @@ export function paintUnder(context, scene, trace, colour) {
 	for (const piece of old) draw(linePaths(scene, piece.x, piece.y, 0, piece.x.length));
 	if (runs) paintSpread(context, scene, trace, from, to);
 	else if (low) {
-		// Without smoothing the band is the curve itself: every point lies in it. Its outline keeps a lone spike visible.
+		// Without smoothing the band is the curve: every point lies in it. Its outline keeps a lone spike visible.
 		const path = kept(scene, trace, "band", () => bandPath(scene, trace, from, to));
 		context.globalAlpha = y === raw ? 0.45 : 0.2;
 		context.fill(path);

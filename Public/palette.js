@@ -1,4 +1,4 @@
-// Colours for the canvas, from the style sheet: light and dark are written down once.
+// Colours for the canvas, from the style sheet: light and dark are written once.
 
 import { keep, listen, tell } from "./store.js";
 

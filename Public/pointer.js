@@ -108,7 +108,7 @@ export function followPointer(chart) {
 
 const hitAt = (chart, point) => chart.hits(chart.at.sx.invert(point.x), point)[0];
 
-/** A click sets a pin; on a line it also selects the run, and with Alt shows it alone. */
+/** A click sets a pin; on a line it also selects the run, with Alt shows it alone. */
 function click(chart, event, point) {
 	const hit = hitAt(chart, point);
 	const on = hit && (hit.distance <= ON_LINE || distanceTo(chart, hit, point) <= ON_LINE);

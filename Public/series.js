@@ -143,7 +143,7 @@ export function smooth(values, weight, steps = null, unit = 1) {
 	return result;
 }
 
-/** The steps over which a smoothing weight counts: the spacing of the densest curve, at least 1/1000 of all. */
+/** The steps over which a smoothing weight counts: the spacing of the densest curve, 1/1000 of all at least. */
 export function smoothingUnit(all) {
 	let [low, high, spacing] = [Infinity, -Infinity, Infinity];
 	for (const { steps, count } of all) {

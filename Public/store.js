@@ -180,7 +180,7 @@ export function beginning(run) {
 	return job?.started_at || run.started || job?.created_at || Infinity;
 }
 
-// The first page is small, so that something is shown at once; the others follow by themselves.
+// The first page is small, so that something is shown at once; the others follow.
 const [FIRST_PAGE, PAGE, AT_MOST] = [200, 500, 20000];
 let loading = 0;
 

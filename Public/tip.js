@@ -13,7 +13,7 @@ const wide = () => innerWidth < 560 ? 1 : 3; // how many of these have room
 let tip = null;
 let owner = null;
 
-/** Shows the points under a chart's pointer: the nearest few, in the order that the reader likes. */
+/** Shows the points under a chart's pointer: the nearest few, in the reader's order. */
 export function showTip(chart, hits) {
 	if (!hits.length) return hideTip(chart);
 	owner = chart;

@@ -7,7 +7,7 @@ import JSON
 /// paths. A page that needs another path asks for it as ever, so nothing here has to be right, only current.
 struct FirstPage: Sendable {
   /// Bytes of answers that a page carries at most: more would keep it from being read.
-  static let limit = 1 << 20
+  static let limit = 1 << 19
   /// Runs whose curves are drawn at first, and the curves that stand at the top of the board.
   private static let drawnRuns = 8
   private static let topCurves = [

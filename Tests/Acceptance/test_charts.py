@@ -272,9 +272,10 @@ def test_a_long_run_that_went_back_is_in_pieces_too(server, open_page):
     # What is read finer, or smoothed over every point, is in pieces as well.
     for address in ("smooth=0.5", "smooth=0&x=2000~5000"):
         page.goto(f"{server.url}/#/runs?{address}")
-        page.reload()
         with page.expect_response(lambda r: "/metrics/loss" in r.url):
-            ready(page)
+            page.reload()
+        ready(page)
+        time.sleep(0.3)
         expect(note(page)).to_contain_text("8,000 points" if "x=" not in address else "of 8,000")
         expect(note(page)).to_have_attribute("title", "Smoothed over every point" if "x=" not in address else "")
         overlay(page).focus()
@@ -1330,12 +1331,13 @@ COST = """async (change) => {
   const costs = [];
   for (let i = 0; i < 40; i += 1) {
     await frame();
+    let start = 0;
+    requestAnimationFrame(() => (start = performance.now())); // before what the pointer has drawn in the same frame
     const began = performance.now();
     if (change === "smooth") choose({ smooth: 0.3 + i / 100 });
     else canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: left + 40 + ((width - 60) * i) / 40, clientY: top + 60, bubbles: true }));
     let cost = performance.now() - began;
     if (change === "hover") await new Promise((done) => requestAnimationFrame(() => {
-      const start = performance.now();
       canvas.getContext("2d").getImageData(0, 0, 1, 1); // what waits to be painted is painted now
       cost += performance.now() - start;
       done();
