@@ -26,14 +26,20 @@ public struct JSONObject: Sendable, Equatable {
 
   /// The value of a member; setting nil removes it, setting a new name appends it.
   public subscript(key: String) -> JSON? {
-    get { entries.first { $0.key == key }?.value }
+    get { index(of: key).map { entries[$0].value } }
     set {
-      if let index = entries.firstIndex(where: { $0.key == key }) {
+      if let index = index(of: key) {
         if let newValue { entries[index].value = newValue } else { entries.remove(at: index) }
       } else if let newValue {
         entries.append((key, newValue))
       }
     }
+  }
+
+  /// Names are the same when their characters are (RFC 8259 section 8.3), not already when Unicode takes them for the
+  /// same text, as `==` does.
+  private func index(of key: String) -> Int? {
+    entries.firstIndex { $0.key == key && $0.key.utf8.elementsEqual(key.utf8) }
   }
 
   /// The names of the members, in order.

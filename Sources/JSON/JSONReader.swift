@@ -155,7 +155,7 @@ public struct JSONReader {
       skipSpace()
       let start = position
       guard let key = try nextKey() else { return object }
-      guard seen.insert(key).inserted else {
+      guard seen.insert(key).inserted || object[key] == nil else {
         position = start
         throw error("the name \"\(key)\" occurs twice in one object")
       }

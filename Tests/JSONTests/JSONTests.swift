@@ -103,6 +103,17 @@ import Testing
     #expect(try JSON.parse(try JSON.parse(text).pretty).text == text)
   }
 
+  /// One character or two that Unicode takes for the same text.
+  @Test func namesThatLookTheSameAreTwo() throws {
+    let text = "{\"\u{e9}\":1,\"e\u{301}\":2}"
+    var object = try #require(try JSON.parse(text).objectValue)
+    #expect(object.keys.count == 2)
+    #expect(object["\u{e9}"] == 1 && object["e\u{301}"] == 2)
+    object["e\u{301}"] = 3
+    #expect(JSON.object(object).text == "{\"\u{e9}\":1,\"e\u{301}\":3}")
+    #expect(throws: JSONError.self) { try JSON.parse("{\"e\u{301}\":1,\"\u{e9}\":1,\"e\\u0301\":2}") }
+  }
+
   @Test func equalityIgnoresTheOrderOfMembersAndNothingElse() {
     #expect(JSON.object(["a": 1, "b": 2]) == ["b": 2, "a": 1])
     #expect(JSON.object(["a": 1]) != ["a": 1, "b": 2])

@@ -193,6 +193,25 @@ private func same(_ a: Double, _ b: Double) -> Bool { a.bitPattern == b.bitPatte
     }
   }
 
+  /// One character or two that Unicode takes for the same text, in one request and in two.
+  @Test func namesThatLookTheSameAreTwo() throws {
+    let folder = try TemporaryFolder()
+    let store = try folder.open(limits: .lazy)
+    try store.createRun(NewRun(uid: "r", name: "run"))
+    let names = ["\u{c5}", "A\u{30a}", "\u{212b}"]
+    func point(_ index: Int, _ step: Int64) -> MetricPoint {
+      MetricPoint(key: names[index], step: step, timestamp: step, value: Double(index))
+    }
+    try store.append([point(0, 0), point(1, 0)], run: "r")
+    for index in [2, 1, 0] { try store.append([point(index, 1)], run: "r") }
+    for name in names {
+      let index = try #require(names.firstIndex { $0.utf8.elementsEqual(name.utf8) })
+      let curve = try store.curve(run: "r", key: name)
+      #expect(curve.values == [Double](repeating: Double(index), count: index == 2 ? 1 : 2), "\(index)")
+    }
+    #expect(try store.summaries(run: "r").count == 3)
+  }
+
   @Test func latestFollowsMLflow() throws {
     let folder = try TemporaryFolder()
     let store = try folder.open(limits: .lazy)

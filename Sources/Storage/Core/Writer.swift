@@ -14,7 +14,7 @@ import Glibc
 /// What the writer's connection knows between transactions. Lost (by `forget`) whenever something is rolled back.
 struct WriterMemory {
   /// Ids of metric keys and runs, so that an append of known keys asks the database nothing.
-  var keyIDs: [String: Int64] = [:]
+  var keyIDs: [ExactText: Int64] = [:]
   var runIDs: [String: Int64] = [:]
   /// The same of runs that are known to be active.
   var activeRunIDs: [String: Int64] = [:]

@@ -32,7 +32,7 @@ public struct MetricBatch: Sendable {
   public private(set) var timestamps: [Int64] = []
   /// For each point its value.
   public private(set) var values: [Double] = []
-  private var places: [String: Int32] = [:]
+  private var places: [ExactText: Int32] = [:]
 
   /// An empty batch.
   public init() {}
@@ -58,10 +58,10 @@ public struct MetricBatch: Sendable {
 
   /// The place of a name in `keys`, entering it when it is new; callers keep it for `append`.
   public mutating func key(_ name: String) -> Int32 {
-    if let place = places[name] { return place }
+    if let place = places[ExactText(name)] { return place }
     let place = Int32(keys.count)
     keys.append(name)
-    places[name] = place
+    places[ExactText(name)] = place
     return place
   }
 

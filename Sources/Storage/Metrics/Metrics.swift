@@ -75,14 +75,14 @@ extension Connection {
   // MARK: Names
 
   private func metricKeyID(_ name: String) throws -> Int64 {
-    if let id = memory.keyIDs[name] { return id }
+    if let id = memory.keyIDs[ExactText(name)] { return id }
     var id = try integer("SELECT id FROM metric_key WHERE name = ?", .text(name))
     if id == nil {
       if name.isEmpty { throw StoreError.conflict("a metric needs a name") }
       try execute("INSERT INTO metric_key(name) VALUES (?)", .text(name))
       id = lastInsertedID
     }
-    memory.keyIDs[name] = id
+    memory.keyIDs[ExactText(name)] = id
     return id ?? 0
   }
 
