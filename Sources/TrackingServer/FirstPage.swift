@@ -27,7 +27,7 @@ struct FirstPage: Sendable {
   /// The block as HTML; nothing while there are no runs.
   func block() -> [UInt8] {
     // The id first: what happens while the answers are made comes again as an event.
-    let event = hub.newestID
+    let event = hub.startingPoint()
     var room = Self.limit
     var answers: [(path: String, body: [UInt8])] = []
     func add(_ path: String, _ query: [(String, String)]) -> JSON? {

@@ -18,12 +18,15 @@ struct LiveFilter: Sendable {
 /// subscriber who lost the connection resumes without a gap.
 ///
 /// Event ids are `BOOT-SEQUENCE`: a number from before a restart, or one that has left the buffer, gets one
-/// `reset` event, upon which the client reads anew.
+/// `reset` event, upon which the client reads anew. So does one from before an event that was left out because
+/// nobody was there to hear it.
 final class LiveHub: Sendable {
   /// Bytes of past events that are kept for resuming.
   static let historyLimit = 8 << 20
   /// Bytes of past events that are sent to one who resumes; who missed more reads anew.
   static let replayLimit = 2 << 20
+  /// Seconds for which events are kept for one who was there and may come back.
+  static let patience = 30.0
 
   private struct Event: Sendable {
     var sequence: UInt64
@@ -39,18 +42,56 @@ final class LiveHub: Sendable {
     var historyBytes = 0
     var subscribers: [Int: (filter: LiveFilter, stream: HTTPEventStream)] = [:]
     var nextSubscriber = 0
+    /// When who was there last will be back no more, in seconds.
+    var heardUntil = 0.0
+    /// Events were left out since an id was last given out.
+    var hasGap = false
   }
 
   private let boot: String
+  private let clock: @Sendable () -> Double
   private let state = Guarded(State())
 
-  init(boot: Int64) { self.boot = String(boot) }
+  /// A hub whose ids begin with `boot`; `clock` gives seconds.
+  init(boot: Int64, clock: @escaping @Sendable () -> Double = monotonicSeconds) {
+    self.boot = String(boot)
+    self.clock = clock
+  }
 
   /// How many event streams are open.
   var subscriberCount: Int { state.withLock { $0.subscribers.count } }
 
-  /// The id of the newest event: a stream that resumes from it misses nothing.
-  var newestID: String { state.withLock { "\(boot)-\($0.nextSequence - 1)" } }
+  /// The id of the newest event, for one who will open a stream: resuming from it misses nothing.
+  func startingPoint() -> String {
+    state.withLock { state in
+      heard(&state)
+      return "\(boot)-\(state.nextSequence - 1)"
+    }
+  }
+
+  /// Whether somebody listens, or did a moment ago and may go on from there.
+  var isHeard: Bool { state.withLock { isHeard($0) } }
+
+  /// Leaves an event out because nobody would hear it: whoever comes back nevertheless is told to read anew. False when
+  /// somebody listens now, so that the event has to be published.
+  func leaveOut() -> Bool {
+    state.withLock { state in
+      if isHeard(state) { return false }
+      if !state.hasGap {
+        state.hasGap = true
+        state.nextSequence += 1
+        (state.history, state.historyStart, state.historyBytes) = ([], 0, 0)
+      }
+      return true
+    }
+  }
+
+  private func isHeard(_ state: State) -> Bool { !state.subscribers.isEmpty || clock() < state.heardUntil }
+
+  private func heard(_ state: inout State) {
+    state.heardUntil = clock() + Self.patience
+    state.hasGap = false
+  }
 
   /// Bytes of past events that are kept now.
   var historyBytes: Int { state.withLock { $0.historyBytes } }
@@ -60,6 +101,7 @@ final class LiveHub: Sendable {
     state.withLock { state in
       let sequence = state.nextSequence
       state.nextSequence += 1
+      state.hasGap = false
       let frame = Self.frame(kind.rawValue, id: "\(boot)-\(sequence)", data: data)
       state.history.append(Event(sequence: sequence, run: run, experiment: experiment, frame: frame))
       state.historyBytes += frame.count
@@ -69,7 +111,10 @@ final class LiveHub: Sendable {
         // One who cannot follow is told to read anew rather than cut off.
         let isThere = subscriber.stream.send(
           frame, orInstead: Self.frame("reset", id: "\(boot)-\(sequence)", data: Array("{}".utf8)))
-        if !isThere { state.subscribers[key] = nil }
+        if !isThere {
+          state.subscribers[key] = nil
+          heard(&state)
+        }
       }
     }
   }
@@ -77,6 +122,7 @@ final class LiveHub: Sendable {
   /// Opens a stream; events after `lastID` come first, or one `reset` when they are gone.
   func subscribe(_ filter: LiveFilter, after lastID: String?) -> HTTPEventStream {
     state.withLock { state in
+      heard(&state)
       let key = state.nextSubscriber
       state.nextSubscriber += 1
       let stream = HTTPEventStream(onClose: { [weak self] in self?.unsubscribe(key) })
@@ -107,7 +153,11 @@ final class LiveHub: Sendable {
     for stream in streams { stream.close() }
   }
 
-  private func unsubscribe(_ key: Int) { state.withLock { $0.subscribers[key] = nil } }
+  private func unsubscribe(_ key: Int) {
+    state.withLock { state in
+      if state.subscribers.removeValue(forKey: key) != nil { heard(&state) }
+    }
+  }
 
   private func sequence(in id: String) -> UInt64? {
     let parts = id.split(separator: "-", omittingEmptySubsequences: false)

@@ -475,3 +475,37 @@ def test_who_missed_much_is_told_to_read_anew(server):
         server.submit(digits(train={"steps": 2}))
         assert next(line for line in lines if line.startswith(b"event: ")) != b"event: reset"
     assert ended["state"] == "finished"
+
+
+def test_who_comes_back_gets_what_clients_logged_meanwhile(server):
+    def post(call, body):
+        answer = server.request("POST", f"/api/2.0/mlflow/runs/{call}", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    run = post("create", {"experiment_id": "0"})["run"]["info"]["run_id"]
+
+    def log(step):
+        post("log-metric", {"run_id": run, "key": "loss", "step": step, "timestamp": step, "value": 0.5})
+
+    def steps(number, after):
+        """The steps of so many points after an event, and the last event."""
+        found = []
+        with server.request("GET", "/api/v1/events", headers={"Last-Event-ID": after}, stream=True, timeout=5) as stream:
+            for frame in frames(stream):
+                if frame["event"] == "metric":
+                    found += [point["step"] for point in json.loads(frame["data"])]
+                if frame["event"] == "reset" and number:
+                    log(0)
+                if len(found) >= number:
+                    return found, frame["id"]
+
+    found, last = steps(1, "0-0")
+    assert found == [0]
+    deadline = time.monotonic() + 10
+    while "event_streams 0" not in server.request("GET", "/metrics").text:
+        assert time.monotonic() < deadline, "the stream is still open"
+        time.sleep(0.02)
+    log(1)
+    log(2)
+    assert steps(2, last)[0] == [1, 2]

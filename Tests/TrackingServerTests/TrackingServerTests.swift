@@ -1,7 +1,7 @@
-import HTTP
 import JSON
 import Testing
 
+@testable import HTTP
 @testable import TrackingServer
 
 @Suite struct CSVRecords {
@@ -36,6 +36,46 @@ import Testing
     stream.close()
     hub.publish(.log, run: "a", experiment: "x", data: Array("{}".utf8))
     #expect(hub.subscriberCount == 0)
+  }
+
+  /// Seconds that a test sets.
+  private let time = Guarded(100.0)
+
+  private func hub() -> LiveHub { LiveHub(boot: 7, clock: { [time] in time.withLock { $0 } }) }
+
+  /// What one gets who goes on from `id`: the events' kinds.
+  private func replay(_ hub: LiveHub, after id: String) -> [String] {
+    let stream = hub.subscribe(LiveFilter(), after: id)
+    let text = String(decoding: stream.take().bytes, as: UTF8.self)
+    stream.end()?()
+    return text.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { String($0.dropFirst(7)) }
+  }
+
+  /// An event that nobody would hear need not be made, but whoever was there before it learns that it is missing.
+  @Test func whoComesBackIsToldWhatWasLeftOut() {
+    let hub = hub()
+    #expect(!hub.isHeard && hub.leaveOut(), "nobody was ever there")
+    let page = hub.startingPoint()
+    #expect(hub.isHeard && !hub.leaveOut(), "the page is about to listen")
+    hub.publish(.metric, run: "a", experiment: "x", data: Array("{}".utf8))
+    #expect(replay(hub, after: page) == ["metric"])
+
+    let later = hub.startingPoint()
+    time.withLock { $0 += LiveHub.patience - 0.1 }
+    #expect(!hub.leaveOut())
+    time.withLock { $0 += 0.2 }
+    #expect(replay(hub, after: later) == [], "nothing happened meanwhile")
+
+    time.withLock { $0 += LiveHub.patience + 0.1 }
+    #expect(hub.leaveOut() && hub.leaveOut())
+    #expect(replay(hub, after: later) == ["reset"])
+    let newest = hub.startingPoint()
+    #expect(newest != later && replay(hub, after: newest) == [])
+
+    // The same again: an id that was given out after a gap is no safer than one from before it.
+    time.withLock { $0 += LiveHub.patience + 0.1 }
+    #expect(hub.leaveOut())
+    #expect(replay(hub, after: newest) == ["reset"])
   }
 
   @Test func theHistoryIsBounded() {

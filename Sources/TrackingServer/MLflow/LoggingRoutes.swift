@@ -188,7 +188,7 @@ private func record(
   _ entries: RunEntries, models: [LoggedMetric] = [], run: String, _ context: Context,
   mustBeBrief: Bool = false
 ) throws -> HTTPResponse {
-  guard models.allSatisfy({ $0.modelID == nil }), context.hub.subscriberCount == 0 else {
+  guard models.allSatisfy({ $0.modelID == nil }), !context.hub.isHeard else {
     if mustBeBrief { throw HTTPNeedsWorker() }
     try recordEntries(entries, models: models, run: run, context)
     return .json([:])
@@ -231,7 +231,7 @@ private func recordEntries(
 
 /// Tells the event streams about points.
 private func publish(_ metrics: MetricBatch, run: String, _ context: Context) throws {
-  guard metrics.count > 0, context.hub.subscriberCount > 0 else { return }
+  guard metrics.count > 0, !context.hub.leaveOut() else { return }
   let experiment = try context.store.read { try $0.run(run, withMetrics: false)?.experimentName }
   publishPoints(metrics, run: run, experiment: experiment ?? "", to: context.hub)
 }
