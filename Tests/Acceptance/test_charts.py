@@ -227,12 +227,18 @@ def test_only_charts_in_sight_are_fetched(server, open_page):
     assert card(page, "part/40").get_attribute("data-x") is None
 
 
-def test_a_run_that_went_back_is_shown_once_and_never_zigzags(server, open_page):
-    first = [(step, 5.0, START + step) for step in range(100)]
-    again = [(step, 1.0, START + 1000 + step) for step in range(60, 140)]
-    record(server, "resumed", {"loss": first + again})
+def open_resumed(server, open_page, first, again):
+    """A page with a run that recorded 5 at the steps `first`, went back, and recorded 1 at the steps `again`."""
+    before = [(step, 5.0, START + step) for step in first]
+    since = [(step, 1.0, START + 10_000 + step) for step in again]
+    record(server, "resumed", {"loss": before + since})
     page = open_page("#/runs?smooth=0")
     ready(page)
+    return page
+
+
+def test_a_run_that_went_back_is_shown_once_and_never_zigzags(server, open_page):
+    page = open_resumed(server, open_page, range(100), range(60, 140))
     expect(note(page)).to_have_text("exact, 180 points · resumed at 60")
     overlay(page).focus()
     overlay(page).press("Home")
@@ -245,11 +251,7 @@ def test_a_run_that_went_back_is_shown_once_and_never_zigzags(server, open_page)
 
 
 def test_a_long_run_that_went_back_is_in_pieces_too(server, open_page):
-    first = [(step, 5.0, START + step) for step in range(4000)]
-    again = [(step, 1.0, START + 9000 + step) for step in range(3000, 7000)]
-    record(server, "resumed", {"loss": first + again})
-    page = open_page("#/runs?smooth=0")
-    ready(page)
+    page = open_resumed(server, open_page, range(4000), range(3000, 7000))
     expect(note(page)).to_have_text("exact to the pixel, 8,000 points, min and max per pixel · resumed at 3,000")
     overlay(page).focus()
     overlay(page).press("Home")

@@ -55,6 +55,19 @@ def whole_set(**changes):
     return spec
 
 
+def descend(net, optimizer, x, y, before=lambda step: None):
+    """PyTorch's losses over the twelve steps of `whole_set`; `before` is called before each."""
+    losses = []
+    for step in range(12):
+        before(step)
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        losses.append(float(loss.detach()))
+        optimizer.step()
+    return losses
+
+
 def test_T2_a_frozen_batch_norm_is_pytorchs_in_eval_mode(server):
     x, y = pictures()
     torch.manual_seed(1)
@@ -69,13 +82,7 @@ def test_T2_a_frozen_batch_norm_is_pytorchs_in_eval_mode(server):
     for parameter in net[1].parameters():
         parameter.requires_grad_(False)
     optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1, momentum=0.5)
-    losses = []
-    for _ in range(12):
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(net(x), y)
-        loss.backward()
-        losses.append(float(loss.detach()))
-        optimizer.step()
+    losses = descend(net, optimizer, x, y)
     assert server.curve(run, "train/loss")["values"] == pytest.approx(losses, rel=2e-5)
     after = model(server, run)
     for name in before:
@@ -113,16 +120,7 @@ def test_T3_what_thaws_takes_its_first_step_then(server, method):
     kinds = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.NAdam, torch.optim.RAdam, torch.optim.Adagrad
     kind = {kind.__name__.lower(): kind for kind in kinds}[method["type"]]
     groups = [{"params": net[0].parameters()}, {"params": net[2].parameters(), "lr": method["lr"] / 2}]
-    optimizer = kind(groups, **fields)
-    losses = []
-    for step in range(12):
-        for parameter in net[0].parameters():
-            parameter.requires_grad_(step >= 5)
-        optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(net(x), y)
-        loss.backward()
-        losses.append(float(loss.detach()))
-        optimizer.step()
+    losses = descend(net, kind(groups, **fields), x, y, before=lambda step: net[0].requires_grad_(step >= 5))
     assert server.curve(run, "train/loss")["values"] == pytest.approx(losses, rel=2e-5)
     after = model(server, run)
     for name, tensor in net.state_dict().items():
