@@ -71,9 +71,9 @@ extension Command {
         count, start, context.pointee.seed, UInt32(truncatingIfNeeded: sizes[0]), context.pointee.step,
         UInt32(truncatingIfNeeded: sizes[1]), numbers[0], p0 + start, p1 + start,
         UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: UInt32.self))
-    case .convolution, .flipWeights, .convolutionInputGradient, .convolutionWeightGradient, .sumPartials,
-      .maxPool,
-      .maxPoolGradient, .averagePool, .averagePoolGradient, .toPlanes, .toChannels:
+    case .convolution, .flipWeights, .convolutionInputGradient, .convolutionWeightGradient,
+      .convolutionPoolWeightGradient, .sumPartials, .maxPool, .maxPoolGradient, .averagePool,
+      .averagePoolGradient, .toPlanes, .toChannels:
       windowed(command, context, start, count, scratch)
     case .batchMoments, .batchStatistics, .batchCoefficients, .batchNormalize, .batchGradientSums,
       .batchGradientCombine, .batchGradient:

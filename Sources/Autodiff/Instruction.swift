@@ -4,7 +4,8 @@
 enum Opcode: UInt8, Sendable {
   case product, transpose, columnSums
   case add, multiply, relu, reluGradient, tanh, tanhGradient, dropout
-  case convolution, flipWeights, convolutionInputGradient, convolutionWeightGradient, sumPartials
+  case convolution, flipWeights, convolutionInputGradient, convolutionWeightGradient
+  case convolutionPoolWeightGradient, sumPartials
   case maxPool, maxPoolGradient, averagePool, averagePoolGradient, toPlanes, toChannels
   case batchMoments, batchStatistics, batchCoefficients, batchNormalize
   case batchGradientSums, batchGradientCombine, batchGradient

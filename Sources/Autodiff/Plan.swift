@@ -107,7 +107,7 @@ extension Program {
   private static let fusions: [@Sendable (inout Program) -> Void] = [
     { Linear.fuse(&$0) }, { GeluWithSlope.fuse(&$0) }, { LinearInputGradient.fuse(&$0) },
     { Convolution.fuse(&$0) },
-    { BatchNorm.fuse(&$0) }, { BatchNormPool.fuse(&$0) },
+    { BatchNorm.fuse(&$0) }, { BatchNormPool.fuse(&$0) }, { ConvolutionWeightGradient.fuse(&$0) },
     { RowNormalizationGradient.fuse(&$0) }, { fuseLosses(&$0) },
   ]
 

@@ -21,7 +21,8 @@ extension Command {
     switch command.pointee.opcode {
     case .convolution: convolution(command, context, start, count, scratch)
     case .convolutionInputGradient: convolutionInputGradient(command, context, start, count, scratch)
-    case .convolutionWeightGradient: convolutionWeightGradient(command, context, start, count, scratch)
+    case .convolutionWeightGradient, .convolutionPoolWeightGradient:
+      convolutionWeightGradient(command, context, start, count, scratch)
     case .flipWeights:
       kernels.pointee.kernels.flipWeights(start, count, sizes[0], sizes[1], sizes[2], p0, p1)
     case .sumPartials:
@@ -82,34 +83,68 @@ extension Command {
     return band
   }
 
-  /// Groups `start`..<`start` + `count` of images. sizes: rows of output pixels in a band, images, groups.
+  /// Groups `start`..<`start` + `count` of images. sizes: rows of output pixels in a band, images, groups, and floats
+  /// of scratch before those that a gradient's image is made in.
   private static func convolutionWeightGradient(
     _ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>, _ start: Int, _ count: Int,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
-    guard let x = command.pointee.p0, let dy = command.pointee.p1, let partials = command.pointee.p2,
-      let list = command.pointee.geometry
+    let isPooled = command.pointee.opcode == .convolutionPoolWeightGradient
+    guard let x = command.pointee.p0, let dy = command.pointee.p1, let list = command.pointee.geometry,
+      let partials = isPooled ? command.pointee.p6 : command.pointee.p2
     else { return }
     let (sizes, w) = (command.pointee.sizes, Kernels.Window(list))
-    let (bandRows, images, groups, weights) = (sizes[0], sizes[1], sizes[2], w.inner * w.outStride)
+    let (images, groups) = (sizes[1], sizes[2])
     for group in start..<start + count {
-      let partial = partials + group * (weights + w.outStride)
+      let partial = partials + group * (w.inner + 1) * w.outStride
       let firstImage = images * group / groups
       for image in firstImage..<images * (group + 1) / groups {
-        var first = 0
-        while first < w.outHeight {
-          let rows = min(bandRows, w.outHeight - first)
-          let band = band(context, w, list, first, rows, x + image * w.imageStride, scratch)
-          let gradient = dy + (image * w.outPixels + first * w.outWidth) * w.outStride
-          let isFirst = image == firstImage && first == 0
-          context.pointee.kernels.convolveGradient(rows, list, band, gradient, partial, !isFirst, scratch)
-          let sums = partial + weights
-          context.pointee.kernels.columnSums(
-            rows * w.outWidth, w.outStride, gradient, w.outStride, isFirst ? sums : scratch)
-          if !isFirst { context.pointee.kernels.add(w.outStride, sums, scratch, sums) }
-          first += rows
-        }
+        let gradient =
+          isPooled
+          ? poolGradient(command, context, image, scratch + sizes[3]) : dy + image * w.outPixels * w.outStride
+        addWeightGradient(
+          context, list, sizes[0], x + image * w.imageStride, gradient, partial, isFirst: image == firstImage,
+          scratch)
       }
+    }
+  }
+
+  /// The gradient of one image before normalization, ReLU and pool, at the beginning of the scratch.
+  private static func poolGradient(
+    _ command: UnsafePointer<Command>, _ context: UnsafePointer<RunContext>, _ image: Int,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) -> UnsafeMutablePointer<Float> {
+    guard let dy = command.pointee.p1, let x = command.pointee.p2, let saved = command.pointee.p3,
+      let y = command.pointee.p4, let coefficients = command.pointee.p5,
+      let list = command.pointee.geometry.map({ $0 + Kernels.Window.geometryCount })
+    else { return scratch }
+    let w = Kernels.Window(list)
+    let place = image * w.outPixels * w.outStride
+    context.pointee.kernels.normalizedPoolGradient(
+      1, list, dy + place, x + image * w.imageStride, saved, y + place, coefficients, scratch,
+      scratch + w.imageStride)
+    return scratch
+  }
+
+  /// What an image adds to the weights' gradient and, behind it, to the bias'; the first is what they begin with.
+  private static func addWeightGradient(
+    _ context: UnsafePointer<RunContext>, _ list: UnsafePointer<Int>, _ bandRows: Int,
+    _ image: UnsafeMutablePointer<Float>, _ dy: UnsafeMutablePointer<Float>,
+    _ partial: UnsafeMutablePointer<Float>, isFirst: Bool, _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    let w = Kernels.Window(list)
+    let sums = partial + w.inner * w.outStride
+    var first = 0
+    while first < w.outHeight {
+      let rows = min(bandRows, w.outHeight - first)
+      let band = band(context, w, list, first, rows, image, scratch)
+      let gradient = dy + first * w.outWidth * w.outStride
+      let begins = isFirst && first == 0
+      context.pointee.kernels.convolveGradient(rows, list, band, gradient, partial, !begins, scratch)
+      context.pointee.kernels.columnSums(
+        rows * w.outWidth, w.outStride, gradient, w.outStride, begins ? sums : scratch)
+      if !begins { context.pointee.kernels.add(w.outStride, sums, scratch, sums) }
+      first += rows
     }
   }
 

@@ -13,6 +13,9 @@ public struct Window {
   /// Floats from one pixel of the output to the next.
   public let outStride: Int
 
+  /// Integers of the list.
+  public static let geometryCount = 15
+
   /// Reads the list.
   @inline(__always) public init(_ list: UnsafePointer<Int>) {
     (channels, height, width) = (list[0], list[1], list[2])

@@ -58,18 +58,13 @@ private struct Normalizer {
     (scale, shift) = (coefficients.vector(channel), coefficients.vector(stride + channel))
   }
 
-  @inline(__always) func rectified(_ x: Vector) -> Vector { positivePart(shift.addingProduct(x, scale)) }
+  @inline(__always) func normalized(_ x: Vector) -> Vector { shift.addingProduct(x, scale) }
 
-  /// The gradient that a pixel takes of what is left of its window's, all where it is the largest and ReLU lets it
-  /// through, and what is left then.
-  @inline(__always) func taken(_ left: Vector, _ x: Vector, _ best: Vector) -> (
-    gradient: Vector, left: Vector
-  ) {
-    let z = rectified(x)
-    let isIt = (z .== best) .| (z .!= z)
-    return (
-      reluSlope(Vector.zero.replacing(with: left, where: isIt), z), left.replacing(with: 0, where: isIt)
-    )
+  @inline(__always) func rectified(_ x: Vector) -> Vector { positivePart(normalized(x)) }
+
+  /// Where a pixel is the largest of its window, which is above 0.
+  @inline(__always) func isLargest(_ x: Vector, _ largest: Vector) -> SIMDMask<SIMD16<Int32>> {
+    normalized(x) .== largest
   }
 }
 
@@ -112,12 +107,16 @@ private struct Normalizer {
     for _ in 0..<images * w.outHeight {
       for half in 0..<2 {
         for column in 0..<w.outWidth {
-          let left = half == 0 ? gradient.vector(column * pixel) : scratch.vector(column * laneCount)
           let largest = best.vector(column * pixel)
+          let left =
+            half == 0
+            ? reluSlope(gradient.vector(column * pixel), largest) : scratch.vector(column * laneCount)
           let (x0, x1) = (from.vector(0), from.vector(pixel))
-          let (d0, left0) = norm.taken(left, x0, largest)
-          let (d1, left1) = norm.taken(left0, x1, largest)
-          scratch.store(left1, column * laneCount)
+          let (is0, is1) = (norm.isLargest(x0, largest), norm.isLargest(x1, largest))
+          let d0 = Vector.zero.replacing(with: left, where: is0)
+          let left0 = left.replacing(with: 0, where: is0)
+          let d1 = Vector.zero.replacing(with: left0, where: is1)
+          scratch.store(left0.replacing(with: 0, where: is1), column * laneCount)
           a0 += d0
           a1 += d1
           b0 = b0.addingProduct(d0, x0 - mean)
@@ -149,13 +148,14 @@ private struct Normalizer {
     for _ in 0..<images * w.outHeight {
       for _ in 0..<w.outWidth {
         let largest = y.vector(window)
-        var left = dy.vector(window)
+        var left = reluSlope(dy.vector(window), largest)
         for tap in 0..<4 {
           let offset = place + (tap & 1) * pixel + (tap >> 1) * line
           let value = x.vector(offset)
-          let taken = norm.taken(left, value, largest)
-          dx.store(c.addingProduct(b, value - mean).addingProduct(a, taken.gradient), offset)
-          left = taken.left
+          let isLargest = norm.isLargest(value, largest)
+          let taken = Vector.zero.replacing(with: left, where: isLargest)
+          dx.store(c.addingProduct(b, value - mean).addingProduct(a, taken), offset)
+          left = left.replacing(with: 0, where: isLargest)
         }
         place += 2 * pixel
         window += pixel

@@ -164,7 +164,8 @@ import Testing
     func bits(_ threads: Int, fuses: Bool) throws -> [UInt32] {
       let bench = try Self.run(Self.pooled, threads: threads, fuses: fuses)
       #expect(
-        bench.plan.instructions.contains { $0.opcode == .batchPoolGradient } == fuses
+        bench.plan.instructions.contains { $0.opcode == .convolutionPoolWeightGradient } == fuses
+          && bench.plan.instructions.contains { $0.opcode == .batchPoolGradient } == fuses
           && bench.plan.instructions.contains { $0.opcode == .maxPool } != fuses)
       return
         (bench.plan.layout.entries.indices.flatMap(bench.gradient) + bench.executor.outputRows(columns: 5)

@@ -49,12 +49,20 @@ struct BatchNormPool: Operation {
         guard program.onlyReader(of: dz) == last, program.steps[last].inputs.count == 5,
           program.steps[last].inputs[0] == dz
         else { continue }
-        let inputs = program.steps[last].inputs
-        program.steps[last] = Step(
-          BatchNormPoolGradient(norm: norm, shape: pool.shape),
-          inputs: [program.steps[first].inputs[0], inputs[1], inputs[2], inputs[3], pooled],
-          outputs: program.steps[last].outputs)
-        program.steps[first] = Step(Nothing(), inputs: [], outputs: [])
+        let (inputs, outputs) = (program.steps[last].inputs, program.steps[last].outputs)
+        let (dy, x, saved, weight) = (program.steps[first].inputs[0], inputs[1], inputs[2], inputs[3])
+        let coefficients = program.values.count
+        program.values.append(
+          Value(origin: .computed, rows: 3, columns: program.values[x].columns))
+        program.steps[first] = Step(
+          BatchNormPoolGradient(norm: norm, shape: pool.shape), inputs: [dy, x, saved, weight, pooled],
+          outputs: outputs.prefix(2) + [coefficients])
+        program.steps[last] =
+          outputs.count > 2
+          ? Step(
+            BatchNormPoolInputGradient(norm: norm, shape: pool.shape),
+            inputs: [dy, x, saved, pooled, coefficients], outputs: [outputs[2]])
+          : Step(Nothing(), inputs: [], outputs: [])
       }
       for probe in probes {
         program.steps[probe].inputs = [pooled]
@@ -68,7 +76,7 @@ struct BatchNormPool: Operation {
 }
 
 /// Reads the gradient of the pool's result, x, the statistics, the weight and the pool's result; makes the gradients of
-/// weight and bias, and that of x where it is wanted.
+/// weight and bias, and the coefficients of that of x.
 struct BatchNormPoolGradient: Operation {
   let name = "batch_norm and max_pool2d gradient"
   let norm: BatchNorm
@@ -82,21 +90,36 @@ struct BatchNormPoolGradient: Operation {
     let chunk = norm.chunk(value)
     let chunks = (value.rows + chunk - 1) / chunk
     let sums = emitter.temporary(rows: chunks, columns: 2 * value.stride)
-    let coefficients = emitter.temporary(rows: 3, columns: value.columns)
-    let geometry = shape.geometry(value, outStride: emitter.values[y].stride)
-    func pass(_ opcode: Opcode, _ operands: [Int]) -> Instruction {
-      Instruction(
-        opcode, operands, sizes: [value.stride, chunk], geometry: geometry,
-        split: Split(value.rows, unit: chunk, nanoseconds: value.floats / 4),
-        scratch: 2 * chunk * value.stride)
-    }
-    emitter.add(pass(.batchPoolGradientSums, [dy, x, saved, y, sums]))
+    emitter.batchPoolPass(.batchPoolGradientSums, [dy, x, saved, y, sums], norm, shape)
     emitter.add(
       Instruction(
-        .batchGradientCombine, [sums, weight, saved, step.outputs[0], step.outputs[1], coefficients],
+        .batchGradientCombine, [sums, weight, saved] + step.outputs,
         sizes: [value.rows, chunks, value.stride]))
-    if step.outputs.count > 2 {
-      emitter.add(pass(.batchPoolGradient, [dy, x, saved, y, coefficients, step.outputs[2]]))
-    }
+  }
+}
+
+/// Reads the gradient of the pool's result, x, the statistics, the pool's result and the coefficients; makes the gradient
+/// of x.
+struct BatchNormPoolInputGradient: Operation {
+  let name = "batch_norm and max_pool2d input gradient"
+  let norm: BatchNorm
+  let shape: WindowShape
+
+  func emit(_ step: Step, _ emitter: inout Emitter) {
+    emitter.batchPoolPass(.batchPoolGradient, step.inputs + step.outputs, norm, shape)
+  }
+}
+
+extension Emitter {
+  /// A backward pass over x and the pool's result, the second and the fourth operand, in chunks of whole images.
+  fileprivate mutating func batchPoolPass(
+    _ opcode: Opcode, _ operands: [Int], _ norm: BatchNorm, _ shape: WindowShape
+  ) {
+    let (x, y) = (values[operands[1]], values[operands[3]])
+    let chunk = norm.chunk(x)
+    add(
+      Instruction(
+        opcode, operands, sizes: [x.stride, chunk], geometry: shape.geometry(x, outStride: y.stride),
+        split: Split(x.rows, unit: chunk, nanoseconds: x.floats / 4), scratch: 2 * chunk * x.stride))
   }
 }

@@ -74,14 +74,17 @@ struct Convolution: Operation {
   }
 }
 
-/// dW = patches of x, transposed, times dy, and db = the sum of dy. Reads x and dy. The images are cut into a constant
-/// number of groups, whose sums are added in their order.
+/// dW = patches of x, transposed, times dy, and db = the sum of dy. Reads x and dy; or, where `pool` is, x and what
+/// `BatchNormPoolInputGradient` makes dy of, which then is made for an image at a time and never stored. The images are cut
+/// into a constant number of groups, whose sums are added in their order.
 struct ConvolutionWeightGradient: Operation {
   let name = "conv2d weight gradient"
   let forward: Convolution
+  var pool: WindowShape?
 
   func emit(_ step: Step, _ emitter: inout Emitter) {
-    let (x, dy) = (emitter.values[step.inputs[0]], emitter.values[step.inputs[1]])
+    // What is normalized has the shape of its gradient.
+    let (x, dy) = (emitter.values[step.inputs[0]], emitter.values[step.inputs[pool == nil ? 1 : 2]])
     let shape = forward.shape
     let images = dy.rows / shape.outPixels
     let weights = shape.inner * dy.stride
@@ -89,12 +92,15 @@ struct ConvolutionWeightGradient: Operation {
     // The bias' sums follow the weights'.
     let partials = emitter.temporary(rows: groups, columns: weights + dy.stride)
     let geometry = shape.geometry(x, outStride: dy.stride)
+    let poolGeometry = pool.map { $0.geometry(dy, outStride: emitter.values[step.inputs[4]].stride) } ?? []
+    let room = padded(shape.scratch(geometry) + dy.stride)
     emitter.add(
       Instruction(
-        .convolutionWeightGradient, [step.inputs[0], step.inputs[1], partials],
-        sizes: [shape.bandRows, images, groups], geometry: geometry,
+        pool == nil ? .convolutionWeightGradient : .convolutionPoolWeightGradient, step.inputs + [partials],
+        sizes: [shape.bandRows, images, groups, room], geometry: geometry + poolGeometry,
         split: Split(groups, unit: 1, nanoseconds: shape.nanoseconds(dy)),
-        scratch: shape.scratch(geometry) + dy.stride))
+        // A gradient's image, and what is between it and the pool's.
+        scratch: room + (pool == nil ? 0 : 3 * shape.outPixels * dy.stride)))
     for (index, (first, count)) in [(0, weights), (weights, dy.stride)].prefix(step.outputs.count)
       .enumerated()
     {
@@ -102,6 +108,22 @@ struct ConvolutionWeightGradient: Operation {
         Instruction(
           .sumPartials, [partials, step.outputs[index]], sizes: [groups, weights + dy.stride, first],
           split: Split(count, unit: 1024, nanoseconds: count * groups / 16)))
+    }
+  }
+
+  /// The gradient of batch norm, ReLU and pool, and that of the weight of the convolution before, where nobody else
+  /// reads what is between, as in a network's first layers -> one step.
+  static func fuse(_ program: inout Program) {
+    for index in program.steps.indices {
+      guard let gradient = program.steps[index].operation as? BatchNormPoolInputGradient,
+        let reader = program.onlyReader(of: program.steps[index].outputs[0]),
+        var weights = program.steps[reader].operation as? ConvolutionWeightGradient
+      else { continue }
+      weights.pool = gradient.shape
+      program.steps[reader] = Step(
+        weights, inputs: [program.steps[reader].inputs[0]] + program.steps[index].inputs,
+        outputs: program.steps[reader].outputs)
+      program.steps[index] = Step(Nothing(), inputs: [], outputs: [])
     }
   }
 }

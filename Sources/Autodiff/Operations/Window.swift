@@ -153,6 +153,6 @@ struct ImageOrder: Operation {
       Instruction(
         toPlanes ? .toPlanes : .toChannels, [step.inputs[0], step.outputs[0]],
         sizes: [pixels, channels, rows.stride, planes.stride],
-        split: Split(planes.rows, unit: 1, nanoseconds: planes.rows * planes.columns / 8)))
+        split: Split(planes.rows, unit: 1, nanoseconds: planes.rows * planes.columns / 3)))
   }
 }
