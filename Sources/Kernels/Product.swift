@@ -92,17 +92,19 @@ public func productWide(
         let width = min(panelWidth, columns - j0)
         var panel = b + p0 * bInner + j0 * bColumn
         var panelStride = bInner
+        let packs = bColumn == 1 && bInner > width && rows >= 48
         if bColumn != 1 {
           packTransposed(panel, bColumn, inner, min(width, n - j0), packedB, width)
           (panel, panelStride) = (UnsafePointer(packedB), width)
-        } else if bInner > width, rows >= 48 {
+        } else if packs, width < 32 {
           packRows(panel, bInner, inner, width, packedB)
           (panel, panelStride) = (UnsafePointer(packedB), width)
         }
         let cPanel = c + i0 * cRow + j0
         let walk = TileWalk(inner: inner, aRow: aStride, aInner: aInner, bInner: panelStride)
         if width == 32 {
-          wideTiles(rows, walk, aBlock, panel, cPanel, cRow, operand + j0, ends)
+          wideTiles(
+            rows, walk, aBlock, panel, cPanel, cRow, operand + j0, ends, panel: packs ? packedB : nil)
         } else {
           narrowTiles(isWide, rows, walk, aBlock, panel, cPanel, cRow, operand + j0, ends)
         }

@@ -23,13 +23,23 @@ struct TileWalk {
 }
 
 /// Rows of C, 32 columns each. Tiles of fourteen rows in the place of some of twelve leave nothing over of an even
-/// number of rows; fewer than those need go in tiles of twelve, eight, four and two.
+/// number of rows; fewer than those need go in tiles of twelve, eight, four and two. Where `panel` is, the first tile, of
+/// twelve rows at least, copies the rows of B there as it reads them, and the others read them from there.
 @inline(__always) func wideTiles(
   _ rows: Int, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-  _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
+  _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds,
+  panel: UnsafeMutablePointer<Float>? = nil
 ) {
-  var i = 0
-  tiles(Wide14.self, fourteenRowTiles(rows), &i, walk, a, b, c, cRow, bias, ends)
+  var (i, walk, b) = (0, walk, b)
+  let fourteens = fourteenRowTiles(rows)
+  if let panel {
+    if fourteens > 0 {
+      packingTile(Wide14.self, &i, &walk, a, &b, c, cRow, bias, ends, panel)
+    } else {
+      packingTile(Wide12.self, &i, &walk, a, &b, c, cRow, bias, ends, panel)
+    }
+  }
+  tiles(Wide14.self, fourteens - i / 14, &i, walk, a, b, c, cRow, bias, ends)
   tiles(Wide12.self, (rows - i) / 12, &i, walk, a, b, c, cRow, bias, ends)
   tiles(Wide8.self, (rows - i) / 8, &i, walk, a, b, c, cRow, bias, ends)
   tiles(Wide4.self, (rows - i) / 4, &i, walk, a, b, c, cRow, bias, ends)
@@ -68,6 +78,18 @@ struct TileWalk {
   }
 }
 
+/// The first tile, which copies B's rows to `panel`; from then on they are read there.
+@inline(__always) private func packingTile<Sums: TileSums>(
+  _: Sums.Type, _ i: inout Int, _ walk: inout TileWalk, _ a: UnsafePointer<Float>,
+  _ b: inout UnsafePointer<Float>, _ c: UnsafeMutablePointer<Float>, _ cRow: Int,
+  _ bias: UnsafePointer<Float>, _ ends: TileEnds, _ panel: UnsafeMutablePointer<Float>
+) {
+  packingTile(Sums.self, walk, a, b, c, cRow, bias, ends, panel)
+  i = Sums.size.rows
+  b = UnsafePointer(panel)
+  walk.bInner = Sums.size.columns
+}
+
 /// How many tiles of fourteen rows make the rest, after tiles of twelve, less than two; 0 where there are too few rows.
 @inline(__always) private func fourteenRowTiles(_ rows: Int) -> Int {
   let count = rows % 12 / 2
@@ -79,6 +101,24 @@ struct TileWalk {
   _: Sums.Type, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
   _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds
 ) {
+  walkTile(Sums.self, walk, a, b, c, cRow, bias, ends, packs: false, c)
+}
+
+/// `tile` that copies B's rows: they come from farther away than the multipliers wait for, and a pass of its own would
+/// have nothing to do meanwhile.
+@inline(never) private func packingTile<Sums: TileSums>(
+  _: Sums.Type, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds,
+  _ panel: UnsafeMutablePointer<Float>
+) {
+  walkTile(Sums.self, walk, a, b, c, cRow, bias, ends, packs: true, panel)
+}
+
+@inline(__always) private func walkTile<Sums: TileSums>(
+  _: Sums.Type, _ walk: TileWalk, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+  _ c: UnsafeMutablePointer<Float>, _ cRow: Int, _ bias: UnsafePointer<Float>, _ ends: TileEnds, packs: Bool,
+  _ panel: UnsafeMutablePointer<Float>
+) {
   let (rows, columns) = Sums.size
   var sums: Sums
   if ends.loads {
@@ -88,10 +128,16 @@ struct TileWalk {
   } else {
     sums = Sums(left: .zero, right: .zero)
   }
-  var (groups, row) = (RowGroups(a, walk.aRow), b)
+  var (groups, row, copy) = (RowGroups(a, walk.aRow), b, panel)
   for _ in 0..<walk.lines {
     for _ in 0..<walk.inner {
-      sums.add(groups, from: 0, left: row.vector(0), right: columns == 32 ? row.vector(16) : .zero)
+      let (left, right) = (row.vector(0), columns == 32 ? row.vector(16) : .zero)
+      if packs {
+        copy.store(left, 0)
+        if columns == 32 { copy.store(right, 16) }
+        copy += columns
+      }
+      sums.add(groups, from: 0, left: left, right: right)
       groups.advance(walk.aInner)
       row += walk.bInner
     }
