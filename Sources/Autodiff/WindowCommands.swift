@@ -75,7 +75,9 @@ extension Command {
     _ context: UnsafePointer<RunContext>, _ w: Kernels.Window, _ list: UnsafePointer<Int>, _ first: Int,
     _ rows: Int, _ image: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
   ) -> UnsafeMutablePointer<Float> {
-    if w.paddingY == 0, w.pixelStride == w.channels, w.borderedLine == w.width * w.channels {
+    if w.paddingY == 0, w.paddingX == 0, w.pixelStride == w.channels,
+      w.borderedLine == w.width * w.channels
+    {
       return image + first * w.strideY * w.borderedLine
     }
     let band = scratch + bandScratch(list)

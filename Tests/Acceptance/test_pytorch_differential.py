@@ -89,6 +89,15 @@ def window(draw, **fields):
 def image(draw):
     layers = []
     for _ in range(draw.randint(1, 3)):
+        if draw.random() < 0.3:
+            # The usual block, which trains in fewer passes than its layers one by one.
+            layers += [
+                {"type": "conv2d", "channels": draw.choice([3, 16, 17]), "kernel": 3, "padding": 1, **maybe(draw, 0.3, {"bias": False})},
+                {"type": "batch_norm"},
+                {"type": "relu"},
+                {"type": "max_pool2d", **draw.choice([{"kernel": 2}, {"kernel": 2}, {"kernel": 3, "stride": 1, "padding": 1}])},
+            ]
+            continue
         layers.append(
             {"type": "conv2d", "channels": draw.choice([1, 3, 8, 15, 16, 17]), **window(draw), **maybe(draw, 0.3, {"bias": False})}
         )

@@ -64,6 +64,8 @@ import Testing
       (2, [1, 6, 6], 15, window((5, 5), (1, 1), (4, 4)), window((4, 3), (3, 2), (1, 1))),
       (1, [17, 3, 3], 2, window((3, 3), (1, 1), (1, 1)), window((3, 3), (2, 2), (3, 3))),
       (5, [1, 1, 9], 16, window((1, 4), (1, 2), (0, 3)), window((1, 2))),
+      // With its border a row of windows is as wide as the image.
+      (2, [1, 8, 9], 16, window((3, 3), (3, 3), (0, 1)), window((1, 3), (1, 3), (0, 1))),
     ])
   func convolutions(
     batch: Int, shape: [Int], channels: Int, first: ImageWindow, second: ImageWindow
