@@ -107,7 +107,7 @@ document.addEventListener("visibilitychange", () => {
 function countQueue() {
 	const active = [...state.jobs.values()].filter((job) => ["queued", "running"].includes(job.state)).length;
 	queueCount.hidden = active === 0;
-	setText(queueCount, String(active));
+	setText(queueCount, active);
 }
 
 theme.addEventListener("click", toggleTheme);

@@ -24,8 +24,8 @@ const TOP = "\u0000top";
 const CARDS = ["charts", "facet", "top", "order", "base", "pins"]; // choices that change cards or lines
 
 export class Board {
-	constructor({ folded = () => false, emptyText = "" } = {}) {
-		Object.assign(this, { folded, emptyText, runs: [], within: /./ });
+	constructor(emptyText) {
+		Object.assign(this, { emptyText, runs: [], within: /./ });
 		this.cards = new Map(); // id -> {id, key, chart, near, fetched: Map run -> Series, wanted: Map run -> [points], absent}
 		this.sections = new Map(); // group -> {element, grid, count}
 		this.along = new Map(); // key and run -> {series, warp}: what an axis measures, when that is a curve itself
@@ -142,7 +142,7 @@ export class Board {
 		for (const group of [...this.sections.keys()].sort(byGroup)) {
 			const { element, grid, count } = this.sections.get(group);
 			this.holder.append(element);
-			setText(count, String(grid.childElementCount));
+			setText(count, grid.childElementCount);
 		}
 	}
 
@@ -151,7 +151,7 @@ export class Board {
 		const grid = h("div.cards");
 		const count = h("span.count");
 		const name = group === TOP ? "pinned" : group || "general";
-		const element = h("details.group", { "data-group": name, open: group === TOP || !(folds()[group] ?? this.folded(group)),
+		const element = h("details.group", { "data-group": name, open: group === TOP || !(folds()[group] ?? !FIRST.includes(group)),
 			toggle: () => keep("folds", { ...folds(), [group]: !element.open }) }, h("summary", h("h3", name), count), grid);
 		const section = { element, grid, count };
 		this.sections.set(group, section);

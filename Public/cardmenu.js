@@ -37,8 +37,8 @@ export function openCardMenu(board, chart, anchor, hit) {
 		chart.lines.length > 1 && { text: "Compare the runs of this chart",
 			action: () => go("compare", null, { pick: new Set(chart.lines.map(({ id }) => id)) }) },
 		null,
-		{ text: "Copy as PNG", action: () => copy(png(chart), "The picture is copied.", "image/png") }, file("Save PNG", "png", png), file("Save SVG", "svg", svg),
-		file("Save CSV of what is shown", "csv", csv),
+		...(chart.at ? [{ text: "Copy as PNG", action: () => copy(png(chart), "The picture is copied.", "image/png") },
+			file("Save PNG", "png", png), file("Save SVG", "svg", svg), file("Save CSV of what is shown", "csv", csv)] : []),
 		file("Save CSV of all points", "csv", (chart) => api.raw(curvesPath(chart, 0, { format: "csv" })).then((answer) => answer.blob())),
 		{ text: "Copy curl line", action: () => copy(curl(chart), "The curl line is copied.") },
 	]);

@@ -18,6 +18,8 @@ const FRAME = 100; // live data is drawn at most ten times a second
 const EASE = 120; // ms in which the range of y follows live data
 const MANY = 8; // lines beyond which they are thin
 const HASTE = 250; // ms: who goes on changing the look sees thin lines, which are drawn much faster
+const REACH = 8; // px that a mark covers to either side of its point
+const WHOLE = [0, 1e5]; // px
 const KEPT = 0.02; // a range of y that is right within this share of its height stays
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -42,7 +44,7 @@ export class LineChart {
 		const { title } = this;
 		[this.grid, this.plot, this.front] = ["grid", "plot", "front"].map((name) => h("canvas", { class: name, "aria-hidden": "true" }));
 		this.under = h("canvas"); // bands and raw curves, which smoothing leaves as they are
-		this.overlay = h("canvas.overlay", { tabindex: "0", role: "img" });
+		this.overlay = h("canvas.overlay", { tabindex: 0, role: "img" });
 		this.ends = h("div.ends", { "aria-hidden": "true" });
 		this.hint = h("p.gesture", { role: "status" });
 		this.holder = h("div.canvases", this.grid, this.plot, this.front, this.ends, this.overlay, this.hint);
@@ -54,7 +56,7 @@ export class LineChart {
 		this.bigButton = button("mini", "⤢", () => this.toggleBig(), { ...told(`Show ${title} in the full window`), "aria-pressed": "false" });
 		this.strip = h("div.strip", { hidden: true });
 		this.note = h("p.note");
-		this.element = h("figure.card.chart", { "data-key": this.key, tabindex: "-1" },
+		this.element = h("figure.card.chart", { "data-key": this.key, tabindex: -1 },
 			h("figcaption", h("h4", { title }, title), this.ownMark, this.newest,
 				this.fitButton, this.logButton, this.moreButton, this.bigButton), this.holder, this.strip, this.note);
 	}
@@ -232,7 +234,7 @@ export class LineChart {
 		const area = { left: Math.ceil(Math.max(24, ...labels)) + 14, right: width - 12, top: 8, bottom: height - 24 };
 		const xTicks = this.xTicks(range.x, Math.max(2, Math.floor((area.right - area.left) / 84)));
 		return {
-			width, height, area, range, log, logx, yTicks, xTicks, key, path: () => new Path2D(),
+			width, height, area, range, log, logx, yTicks, xTicks, key, part: WHOLE, path: () => new Path2D(),
 			sx: scale(range.x, [area.left, area.right], logx), sy: scale(range.y, [area.bottom, area.top], log),
 		};
 	}
@@ -241,7 +243,7 @@ export class LineChart {
 		const { axis, logx } = this.look;
 		const length = (ms) => format.duration(ms / 1000) || "0";
 		if (logx) return logTicks(low, high, columns, isLength(axis) ? length : format.si);
-		if (axis === "step" || axis === "examples") return stepTicks(low, high, columns, format.si);
+		if (counts(axis)) return stepTicks(low, high, columns, format.si);
 		if (isLength(axis)) return timeTicks(low, high, columns, length);
 		if (axis !== "time") return linearTicks(low, high, columns);
 		return timeTicks(low, high, columns, (ms) => format.clock(ms, high - low), -new Date(low).getTimezoneOffset() * 60000);
@@ -251,16 +253,16 @@ export class LineChart {
 		const { axis } = this.look;
 		if (isLength(axis)) return format.duration(x / 1000);
 		if (axis === "time") return format.date(x);
-		if (axis === "step" || axis === "examples") return `${axis.replace(/s$/, "")} ${format.count(x)}`;
+		if (counts(axis)) return `${axis.replace(/s$/, "")} ${format.count(x)}`;
 		return `${axis.replace("metric:", "")} ${format.value(x)}`;
 	}
 
-	prepare(canvas) {
+	prepare(canvas, [left, right] = WHOLE) {
 		const size = [this.width, this.height].map((v) => Math.round(v * devicePixelRatio));
 		if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
 		const context = canvas.getContext("2d");
 		context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-		context.clearRect(0, 0, this.width, this.height);
+		context.clearRect(left, 0, right - left, this.height);
 		return context;
 	}
 
@@ -278,7 +280,7 @@ export class LineChart {
 		this.drawnAt = performance.now();
 		this.describe();
 		this.paint(how);
-		setText(this.note, caption(this.lines, this.look, this.drawn, this.at));
+		this.showNote();
 		const rough = this.drawn.some((trace) => trace.rough);
 		if (rough) this.host.smoothen();
 		this.note.title = this.look.smooth ? `Smoothed over ${rough ? "buckets" : "every point"}` : "";
@@ -290,28 +292,49 @@ export class LineChart {
 		this.drawn = this.traces();
 		const before = this.at?.key;
 		const at = (this.at = this.layout(this.drawn, ease));
-		const traces = this.inOrder();
 		at.quick = quick;
 		this.fitButton.hidden = !this.look.x && !this.look.y;
 		this.element.dataset.x = rangeText(at.range.x);
-		if (before !== at.key) paintGrid(this.prepare(this.grid), at, colour);
-		const underKey = this.look.group ? NaN : [at.key, ...traces.map(({ line, series, y, raw }) =>
-			[line.id, line.slot, series.serial, series.version, y === raw])].join();
-		if (this.underKey !== underKey) this.clipped(this.under, (context) => traces.forEach((trace) => paintUnder(context, at, trace, colour)));
-		this.underKey = underKey;
-		const usual = quick || traces.length > MANY ? "thin" : "";
-		this.clipped(this.plot, (context) => {
-			context.drawImage(this.under, 0, 0, this.width, this.height);
-			for (const trace of traces) paintLine(context, at, trace, colour, weightOf(trace.line) || usual);
-		});
+		if (before !== at.key) paintGrid(this.prepare(this.grid), at);
+		this.paintCurves(at, quick);
 		this.frontKey = null;
 		this.drawEnds();
 	}
 
-	clipped(canvas, action) {
-		const context = this.prepare(canvas);
+	paintCurves(at, quick) {
+		const traces = this.inOrder();
+		const { group, smooth } = this.look;
+		const usual = quick || traces.length > MANY ? "thin" : "";
+		const weights = traces.map(({ line }) => weightOf(line) || usual);
+		const print = group ? NaN : [at.key, traces.map(({ line, series, y, raw }) => [line.id, line.slot, series.serial, y === raw])].join();
+		const how = [quick, smooth, this.unit, weights].join();
+		const sizes = traces.map(({ series, x }) => [series.version, x.length]);
+		const before = print === this.print ? this.sizes : null;
+		const scene = before && how === this.how ? this.grown(traces, before) : at;
+		Object.assign(this, { print, how, sizes });
+		if (`${sizes}` !== `${before}`) this.clipped(this.under, (context) => traces.forEach((trace) => paintUnder(context, scene, trace)), scene);
+		this.clipped(this.plot, (context) => {
+			context.drawImage(this.under, 0, 0, this.width, this.height);
+			traces.forEach((trace, i) => paintLine(context, scene, trace, weights[i]));
+		}, scene);
+	}
+
+	/** The stretch over which curves grew since they were `before`, the scene of what live points change. */
+	grown(traces, before) {
+		const { at } = this;
+		if (this.look.axis === "process" || traces.some(({ line, rises }) => line.warp || !rises)) return at;
+		const [low, high] = extent([[traces.flatMap(({ series, x }, i) => series.version === before[i][0] ? []
+			: [x[Math.max(0, before[i][1] - 2)], x.at(-1)])]]);
+		const around = (px) => [at.sx(low) - px, Math.min(at.sx(high), this.width) + px];
+		const [left, right] = around(REACH);
+		const part = [Math.floor(left * devicePixelRatio), Math.ceil(right * devicePixelRatio)].map((v) => v / devicePixelRatio);
+		return { ...at, part, key: "", range: { ...at.range, x: around(2 * REACH).map(at.sx.invert) } };
+	}
+
+	clipped(canvas, action, scene = this.at) {
+		const context = this.prepare(canvas, scene.part);
 		context.save();
-		clip(context, this.at);
+		clip(context, scene);
 		action(context);
 		context.restore();
 	}
@@ -338,6 +361,10 @@ export class LineChart {
 	tick() {
 		if (!this.visible || !this.at || !this.lines.some((line) => line.live)) return;
 		this.drawEnds();
+		this.showNote();
+	}
+
+	showNote() {
 		setText(this.note, caption(this.lines, this.look, this.drawn, this.at));
 	}
 
@@ -395,6 +422,8 @@ export class LineChart {
 		this.element.replaceChildren();
 	}
 }
+
+const counts = (axis) => axis === "step" || axis === "examples";
 
 const told = (text) => ({ title: text, label: text });
 

@@ -23,12 +23,12 @@ function paint(chart, context, path) {
 	context.fillRect(0, 0, width, height);
 	context.font = FONT.replace("11px", "600 13px");
 	write(chart.title, 14, 18, "ink");
-	paintGrid(context, scene, colour);
+	paintGrid(context, scene);
 	context.save();
 	clip(context, scene);
 	const traces = chart.inOrder();
-	for (const trace of traces) paintUnder(context, scene, trace, colour);
-	for (const trace of traces) paintLine(context, scene, trace, colour, weightOf(trace.line));
+	for (const trace of traces) paintUnder(context, scene, trace);
+	for (const trace of traces) paintLine(context, scene, trace, weightOf(trace.line));
 	context.restore();
 	context.font = FONT;
 	for (const { x, y, line } of places) {
@@ -67,7 +67,7 @@ export function svg(chart) {
 	const { width, height } = plan(chart);
 	const pen = new Pen(chart.plot.getContext("2d"));
 	paint(chart, pen, () => new Outline());
-	return new XMLSerializer().serializeToString(dom.svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, dom.svg("title", {}, chart.title), pen.parts));
+	return new XMLSerializer().serializeToString(dom.svg("svg", { width, height, viewBox: `0 0 ${width} ${height}` }, dom.svg("title", chart.title), pen.parts));
 }
 
 class Outline {

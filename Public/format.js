@@ -59,10 +59,8 @@ export function ago(milliseconds, now = Date.now()) {
 	return date(milliseconds);
 }
 
-const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
-const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const [DATE, CLOCK, MINUTE, DAY] = [{ dateStyle: "medium", timeStyle: "medium" }, { timeStyle: "medium" }, { timeStyle: "short" },
+	{ month: "short", day: "numeric" }].map((how) => new Intl.DateTimeFormat(undefined, how));
 
 export const date = (milliseconds) => milliseconds ? DATE.format(milliseconds) : "";
 

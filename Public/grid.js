@@ -16,7 +16,7 @@ export class Grid {
 		this.made = new Map(); // row id -> {id, row, element, cells, prints}
 		this.head = h("tr", { role: "row" });
 		[this.stay, this.body] = ["stay", "rows"].map((name) => h("tbody", { class: name, role: "rowgroup", contextmenu: (e) => this.context(e) }));
-		this.table = h("table.list.grid", { role: "grid", tabindex: "0", label,
+		this.table = h("table.list.grid", { role: "grid", tabindex: 0, label,
 			"aria-multiselectable": "true", keydown: (e) => this.keydown(e) }, h("thead", { role: "rowgroup" }, this.head), this.stay, this.body);
 		this.element = h("div.scroller", { scroll: () => this.scrolled() }, this.table);
 		this.settle = settled(150, () => this.paint());

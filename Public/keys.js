@@ -71,7 +71,7 @@ export function followKeys(board) {
 function help() {
 	const rows = [...Object.entries(KEYS).map(([key, [text]]) => [key === " " ? "Space" : key, text]),
 		["Ctrl+K", "Find runs, curves, commands"], ["Ctrl+Z, Ctrl+Shift+Z", "Undo, redo"], ...ON_A_CHART];
-	ask({ title: "Keys", yes: "Close", no: null, content: h("table.facts-table", h("tbody", {},
+	ask({ title: "Keys", yes: "Close", no: null, content: h("table.facts-table", h("tbody",
 		rows.map(([key, text]) => h("tr", h("th", { scope: "row" }, h("kbd", key)), h("td", text))))) });
 }
 

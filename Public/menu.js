@@ -8,7 +8,7 @@ export const closeMenu = () => document.querySelector(".menu")?.hidePopover();
 export function openMenu(anchor, label, items, look = "") {
 	closeMenu();
 	const before = document.activeElement;
-	const list = h(`div.menu${look}`, { role: "menu", label, tabindex: "-1", popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove() });
+	const list = h(`div.menu${look}`, { role: "menu", label, tabindex: -1, popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove() });
 	const close = () => {
 		list.hidePopover();
 		if (before?.isConnected) before.focus({ preventScroll: true });
@@ -17,7 +17,7 @@ export function openMenu(anchor, label, items, look = "") {
 		if (item === null) return h("hr");
 		if (!item) return item;
 		const { text, action, checked, danger, disabled, stay } = item;
-		return h("button", { type: "button", class: danger ? "danger" : null, disabled, tabindex: "-1",
+		return h("button", { type: "button", class: danger ? "danger" : null, disabled, tabindex: -1,
 			role: checked === undefined ? "menuitem" : "menuitemcheckbox",
 			"aria-checked": checked === undefined ? null : String(checked),
 			click: ({ currentTarget: self }) => {
@@ -73,10 +73,9 @@ export function ask({ title, content, yes, danger = false, no = "Cancel", check 
 	});
 }
 
-let toasts = null;
+const toasts = document.body.appendChild(h("div.toasts", { role: "status" }));
 
 export function toast(text, { bad = false, action = null } = {}) {
-	if (!toasts) document.body.append(toasts = h("div.toasts", { role: "status" }));
 	const leave = () => note.remove();
 	const note = h("p", { class: bad ? "toast bad" : "toast" }, h("span", text),
 		action && button("mini", action.text, () => {

@@ -32,8 +32,8 @@ function paintFront(chart, lit) {
 	const base = lit && drawn.find(({ line }) => line.base && line.id !== lit.line.id);
 	chart.clipped(front, (context) => {
 		for (const [trace, weight] of [[base, "dashed"], [lit, "lit"]]) {
-			if (trace) paintUnder(context, at, trace, colour);
-			if (trace) paintLine(context, at, trace, colour, weight);
+			if (trace) paintUnder(context, at, trace);
+			if (trace) paintLine(context, at, trace, weight);
 		}
 	});
 }

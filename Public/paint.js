@@ -1,5 +1,6 @@
 // Drawing a chart, onto a canvas or what has its calls (figure.js). Scenes and traces are made in chart.js.
 
+import { colour } from "./palette.js";
 import { lower, upper } from "./series.js";
 
 export const FONT = "11px system-ui, sans-serif";
@@ -7,9 +8,10 @@ const WIDTHS = { base: 3, lit: 2.5, pinned: 2.5 };
 const SAME = 0.25; // pixels of height that nobody sees
 const PIECE = 64; // points in one path: browsers draw one long line much slower than its pieces
 
-export function clip(context, { area }) {
+export function clip(context, { area, part: [left, right] }) {
+	const from = Math.max(area.left - 1, left);
 	context.beginPath();
-	context.rect(area.left - 1, area.top - 4, area.right - area.left + 10, area.bottom - area.top + 5);
+	context.rect(from, area.top - 4, Math.max(0, Math.min(area.right + 9, right) - from), area.bottom - area.top + 5);
 	context.clip();
 }
 
@@ -23,7 +25,7 @@ function strokes({ path }, lists, closed = false) {
 	return made;
 }
 
-export function paintGrid(context, scene, colour) {
+export function paintGrid(context, scene) {
 	const { area, sx, sy, xTicks, yTicks } = scene;
 	const crisp = (pixel) => Math.round(pixel) + 0.5;
 	context.font = FONT;
@@ -49,7 +51,7 @@ export function paintGrid(context, scene, colour) {
 	}
 }
 
-function dip(context, { line }, colour) {
+function dip(context, { line }) {
 	context.strokeStyle = context.fillStyle = colour(`run-${line.slot}`);
 	context.lineJoin = "round";
 	context.lineWidth = 1;
@@ -59,11 +61,11 @@ function dip(context, { line }, colour) {
 const kept = (scene, trace, name, make) => scene.key ? (trace[name] ??= make()) : make();
 
 /** What smoothing leaves as it is. */
-export function paintUnder(context, scene, trace, colour) {
+export function paintUnder(context, scene, trace) {
 	const { x, y, raw, low, runs, old } = trace;
 	const [from, to] = windowOf(trace, scene.range.x);
 	const draw = (paths) => paths.forEach((path) => context.stroke(path));
-	dip(context, trace, colour);
+	dip(context, trace);
 	context.globalAlpha = 0.25;
 	for (const piece of old) draw(linePaths(scene, piece.x, piece.y, 0, piece.x.length));
 	if (runs) paintSpread(context, scene, trace, from, to);
@@ -82,9 +84,9 @@ export function paintUnder(context, scene, trace, colour) {
 }
 
 /** Line and marks of one trace; `weight` is the look: "", "thin", "pinned", "base", "lit" or "dashed". */
-export function paintLine(context, scene, trace, colour, weight = "") {
+export function paintLine(context, scene, trace, weight = "") {
 	const [from, to] = windowOf(trace, scene.range.x);
-	dip(context, trace, colour);
+	dip(context, trace);
 	if (weight !== "thin") context.lineWidth = WIDTHS[weight] ?? 1.75;
 	if (weight === "dashed") context.setLineDash([6, 4]);
 	context.lineCap = weight === "dashed" ? "butt" : "round";
@@ -111,23 +113,22 @@ function linePaths(scene, x, y, from, to) {
 	const stride = quick ? Math.ceil((to - from) / (area.right - area.left)) : 1;
 	const paths = [];
 	let path = null;
-	let size = PIECE;
+	let last = -1; // the piece that is drawn: the same ones whatever part is seen
 	let pen = false; // whether the line goes on from the point before
 	let [left, height] = [0, 0]; // where the path ends
-	for (let i = from; i < to; i += stride) {
-		const shown = isShown(scene, x[i], y[i]);
-		const px = shown ? sx(x[i]) : 0;
-		const py = shown ? sy(y[i]) : 0;
-		const goes = shown && pen && x[i] >= x[i - stride]; // a line never runs backwards
-		pen = shown;
-		if (!shown || (goes && i + stride < to && px - left < 0.5 && Math.abs(py - height) < SAME)) continue;
+	for (let i = from - (from % PIECE); i < to; i += stride) {
+		const goes = pen && x[i] >= x[i - stride]; // a line never runs backwards
+		pen = isShown(scene, x[i], y[i]);
+		if (!pen) continue;
+		const px = sx(x[i]);
+		const py = sy(y[i]);
+		const piece = Math.floor(i / PIECE);
+		const begins = piece !== last;
+		if (goes && !begins && i + stride < to && px - left < 0.5 && Math.abs(py - height) < SAME) continue;
 		if (goes) path.lineTo(px, py);
-		if (size >= PIECE) {
-			paths.push((path = scene.path()));
-			size = 0;
-		}
-		if (!goes || !size) path.moveTo(px, py);
-		size += 1;
+		if (begins) paths.push((path = scene.path()));
+		if (begins || !goes) path.moveTo(px, py);
+		last = piece;
 		left = px;
 		height = py;
 	}
@@ -168,6 +169,7 @@ function bandPath(scene, { x, low, high }, from, to) {
  */
 function paintMarks(context, scene, { x, y, raw }, from, to) {
 	const { sx, sy, area, range } = scene;
+	while (from > 0 && !isShown(scene, x[from], raw[from])) from -= 1;
 	const odd = (v) => v !== undefined && !Number.isFinite(v);
 	let height = area.bottom - 6;
 	let caret = -Infinity;
@@ -183,8 +185,9 @@ function paintMarks(context, scene, { x, y, raw }, from, to) {
 		if (!isShown(scene, x[i - 1], y[i - 1]) && !isShown(scene, x[i + 1], y[i + 1])) context.fill(disc(scene, sx(x[i]), height, 4));
 		if (v <= range.y[1] && v >= range.y[0]) continue;
 		const px = sx(x[i]);
-		if (px - caret <= 7 || px < area.left || px > area.right) continue;
-		caret = px;
+		const place = Math.floor(px / 8);
+		if (place === caret || px < area.left || px > area.right) continue;
+		caret = place;
 		context.fill(triangle(scene, px, v > range.y[1] ? area.top + 1 : area.bottom - 3, v > range.y[1], 3));
 	}
 }

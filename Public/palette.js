@@ -4,16 +4,12 @@ import { keep, listen, tell } from "./store.js";
 
 const system = matchMedia("(prefers-color-scheme: dark)");
 const cache = new Map();
-let probe = null;
+const probe = document.body.appendChild(document.createElement("i"));
+probe.hidden = true;
 
 export function colour(name) {
 	let found = cache.get(name);
 	if (!found) {
-		if (!probe) {
-			probe = document.createElement("i");
-			probe.hidden = true;
-			document.body.append(probe);
-		}
 		probe.className = name.replace("run-", "c");
 		probe.style.color = `var(--${name.replace(/-\d$/, "")})`;
 		found = getComputedStyle(probe).color;

@@ -76,6 +76,8 @@ export function present(root, page, nothing) {
 	return !nothing;
 }
 
+export const scroller = (label, content) => h("div.scroller", { tabindex: 0, role: "region", label }, content);
+
 export const headline = (title, text) => h("header.page-head", h("h1", title), text && h("p", text));
 
 export const runLink = (id) => h("a", { href: link("runs", id) }, state.runs.get(id)?.name ?? id);

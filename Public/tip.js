@@ -10,14 +10,13 @@ const GAP = 16; // px from the pointer
 const ORDERS = { down: (a, b) => b.y - a.y, up: (a, b) => a.y - b.y, name: (a, b) => a.line.name.localeCompare(b.line.name) };
 const STEP = ["step", "after", "at"];
 const wide = () => innerWidth < 560 ? 1 : 3; // how many of these have room
-let tip = null;
+const tip = document.body.appendChild(h("div.tip", { role: "status", hidden: true }));
 let owner = null;
 
 /** Shows the points under a chart's pointer: the nearest few, in the reader's order. */
 export function showTip(chart, hits) {
 	if (!hits.length) return hideTip(chart);
 	owner = chart;
-	if (!tip) document.body.append(tip = h("div.tip", { role: "status" }));
 	const { axis, group, tip: order } = chart.look;
 	const smoothed = hits.some((hit) => hit.smoothed);
 	const other = (axis !== "step" || group) && axis.replace("metric:", "");
@@ -39,7 +38,7 @@ export function showTip(chart, hits) {
 }
 
 export function hideTip(chart) {
-	if (tip && owner === chart) tip.hidden = true;
+	if (owner === chart) tip.hidden = true;
 }
 
 function cells(chart, { series, trace, i, x, y, raw, smoothed: is }, smoothed, other) {
@@ -63,7 +62,7 @@ export function showStrip(chart, close) {
 	put(strip, h("p.strip-head", h("span", pins.map((x, i) => `${"AB"[i]}: ${chart.xText(x)}`).join("   ")),
 		h("span.quiet", pins.length === 1 && "click elsewhere for a range"),
 		button("mini", "×", close, { label: "Take the pins away", title: "Take the pins away (Esc)" })),
-	h("div.strip-scroll", { tabindex: "0", role: "region", label: "Values at the pins" },
+	h("div.strip-scroll", { tabindex: 0, role: "region", label: "Values at the pins" },
 		h("table", heads("run", ...ENDS[pins.length]), h("tbody", drawn.slice(0, PINNED).map((trace) => pinned(trace, pins))))),
 	more > 0 && h("p.quiet", `${more} more`));
 }

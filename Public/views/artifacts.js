@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { h } from "../dom.js";
 import * as format from "../format.js";
-import { download, note, reading } from "../parts.js";
+import { download, note, reading, scroller } from "../parts.js";
 
 const LOOKED_AT = 256 << 10;
 const ROWS = 500; // of a table
@@ -37,11 +37,11 @@ async function preview(file, path, size) {
 	} catch {}
 	if (text.includes("\0")) return note("These bytes are no text.");
 	const cut = !whole && note(`The first ${format.bytes(bytes.byteLength)}.`);
-	if (kind !== "csv") return [cut, h("pre.spec", { tabindex: "0" }, text)];
+	if (kind !== "csv") return [cut, h("pre.spec", { tabindex: 0 }, text)];
 	const [head, ...rows] = rowsOf(text);
 	if (!whole) rows.pop(); // its end may be missing
 	const numeric = head.map((_, i) => rows.every((row) => !isNaN(row[i] ?? "")));
-	return [cut, rows.length > ROWS && note(`${format.count(ROWS)} of ${format.plural(rows.length, "row")}.`), h("div.scroller", { tabindex: "0", role: "region", label: path },
+	return [cut, rows.length > ROWS && note(`${format.count(ROWS)} of ${format.plural(rows.length, "row")}.`), scroller(path,
 		h("table.list", [["thead", [head]], ["tbody", rows.slice(0, ROWS)]].map(([part, rows]) => h(part, rows.map((row) =>
 			h("tr", row.map((text, i) => h(part === "tbody" ? "td" : "th", { class: numeric[i] && "n" }, text))))))))];
 }

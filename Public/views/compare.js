@@ -52,7 +52,7 @@ export function mount(root) {
 		const row = (name, read, look) => h("tr", { class: look }, h("th", { scope: "row" }, name), shown.map((run) => h("td.n", read(run))));
 		const metricCell = (key) => (run) => [run !== shown[0] && difference(best(run, key) - best(shown[0], key), direction(key)),
 			run.metrics.has(key) ? format.value(best(run, key)) : "–"];
-		put(table, h("table.list.sides", {},
+		put(table, h("table.list.sides",
 			h("thead", h("tr", h("th", `${inside.length} of ${runs.length} runs`),
 				shown.map((run) => h("th", { scope: "col", class: "n" }, h("i", { class: `swatch c${colourOf(run.id)}` }), " ",
 					h("a", { href: link("runs", run.id), title: run.name }, run.name))))),
@@ -66,7 +66,7 @@ export function mount(root) {
 		const better = (a, b) => good(b) > good(a) ? b : a;
 		const mark = (run, axes, look, shape) => {
 			const words = `${run.name}: ${axes.map(({ name, text }) => `${name} ${text(run)}`).join(", ")}`;
-			return svg("a", { href: link("runs", run.id), class: look, "aria-label": words }, svg("title", {}, words), shape);
+			return svg("a", { href: link("runs", run.id), class: look, "aria-label": words }, svg("title", words), shape);
 		};
 		const dots = (x) => (sx, sy) => having(x, z).map((run) => mark(run, [x, z], inside.includes(run) ? `c${colourOf(run.id)}` : "out",
 			svg("circle", { cx: sx(x.at.get(run)), cy: sy(z.at.get(run)), r: 5 })));

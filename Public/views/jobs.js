@@ -2,7 +2,7 @@
 
 import { empty, h, heads, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { badge, headline, jobButtons, present, progressBar, progressText, took } from "../parts.js";
+import { badge, headline, jobButtons, present, progressBar, progressText, scroller, took } from "../parts.js";
 import { link, listen, state } from "../store.js";
 
 const rank = ({ state }) => ["running", "queued", "paused"].indexOf(state) & 3; // -1, all others: 3
@@ -11,7 +11,7 @@ export function mount(root) {
 	const rows = new Map(); // job -> {element, show}; rows stay, so that focus survives live data
 	const body = h("tbody");
 	const page = h("div.page", headline("Queue", "Highest priority first, then oldest first."),
-		h("div.scroller", { tabindex: "0", role: "region", label: "Jobs" }, h("table.list.queue", { label: "Jobs" },
+		scroller("Jobs", h("table.list.queue", { label: "Jobs" },
 			heads("#job", "run", "state", "progress", "", "#priority", "#created", "#took", ""), body)));
 	const nothing = empty("Nothing in the queue", "Jobs wait and train here.",
 		h("p", h("a.button", { href: link("submit") }, "New job")));
@@ -47,7 +47,7 @@ function makeRow({ id, run_id: run }) {
 		bar.show(job);
 		setText(name, name.title = state.runs.get(run)?.name ?? job.name ?? `job ${id}`);
 		setText(where, job.error ?? progressText(job));
-		setText(priority, String(job.priority));
+		setText(priority, job.priority);
 		setText(created, format.ago(job.created_at));
 		setText(lasted, format.duration(took(job)));
 		if (job.state === before) return;

@@ -21,8 +21,7 @@ export function mount(root) {
 		return plan;
 	};
 	const ofJob = (show) => state.runs.get(id).job === null ? note("Another client logged this run: no job here has its spec.") : show();
-	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
-		emptyText: "They appear with the first step." });
+	const board = new Board("They appear with the first step.");
 	const head = header(readSpec);
 	const log = logPanel(path);
 	const checkpoints = checkpointPanel(path);
@@ -37,7 +36,7 @@ export function mount(root) {
 		model: () => ofJob(() => reading(check(), planned)),
 		artifacts: () => artifacts(id),
 		system: () => [ofJob(() => reading(Promise.all([check(), gauges()]), system)), board.element],
-		spec: () => ofJob(() => reading(readSpec(), (spec) => h("pre.spec", { tabindex: "0", label: "Spec" }, format.pretty(spec)))),
+		spec: () => ofJob(() => reading(readSpec(), (spec) => h("pre.spec", { tabindex: 0, label: "Spec" }, format.pretty(spec)))),
 	};
 	let shown = null;
 
@@ -109,7 +108,7 @@ function header(readSpec) {
 	const failure = h("p.failure", { role: "alert" });
 	let print = "";
 	const again = busy(async () => go("runs", (await submit(await readSpec())).run_id));
-	const element = h("header.run-head", {},
+	const element = h("header.run-head",
 		h("div.row", title, mark, buttons), facts,
 		h("div.row.progress", bar.element, progress), failure);
 	const show = (run) => {
@@ -155,7 +154,7 @@ function factPanels() {
 }
 
 function logPanel(path) {
-	const lines = h("ol.log", { tabindex: "0", role: "log", label: "Log" });
+	const lines = h("ol.log", { tabindex: 0, role: "log", label: "Log" });
 	let [next, loading, queue] = [1, null, []];
 	const end = () => (lines.scrollTop = lines.scrollHeight);
 	const append = (batch) => {

@@ -41,8 +41,7 @@ export function mount(root) {
 			resize: (id, width) => change((l) => (l.width[id] = width)),
 			open: (run) => go("runs", run.id),
 			point: (run) => tell("point-at-run", run && drawn.has(run.id) ? run.id : null) } });
-	const board = new Board({ folded: (group) => !["train", "val", "test", ""].includes(group),
-		emptyText: "Choose a run, or wait for its first step." });
+	const board = new Board("Choose a run, or wait for its first step.");
 	const list = h("section.panel", { label: "Runs" },
 		h("div.controls", search, same, chooser,
 			button("toggle", "CSV", () => saveCSV(rows))),
@@ -87,8 +86,7 @@ export function mount(root) {
 		hiddenRuns.hidden = !hidden;
 		setText(hiddenRuns, `Show ${format.count(hidden)} hidden`);
 		const total = state.runs.size - hidden;
-		const of = listed.length === total ? "" : ` of ${format.count(total)}`;
-		setText(summary, [`${format.count(listed.length)}${of} ${total === 1 ? "run" : "runs"}`, `${chosen.length} drawn`,
+		setText(summary, [(listed.length === total ? "" : `${format.count(listed.length)} of `) + format.plural(total, "run"), `${chosen.length} drawn`,
 			state.loading && "reading more…"].filter(Boolean).join(", "));
 		pace = Math.max(250, 12 * (performance.now() - began));
 	}
@@ -139,8 +137,7 @@ export function mount(root) {
 	}
 
 	function saveCSV(runs) {
-		const text = csv(runs, [{ id: "run_id", value: (run) => run.id }, ...columns]);
-		save(new Blob([text], { type: "text/csv" }), "runs.csv");
+		save(csv(runs, [{ id: "run_id", value: (run) => run.id }, ...columns]), "runs.csv");
 	}
 
 	let answer = null; // the ids that the server found; null while it has not answered
@@ -263,10 +260,10 @@ export function mount(root) {
 	const mark = (run) => run === base ? "baseline" : holds(state.view.pins, run.id) ? "pinned" : "";
 
 	function nameCell(now) {
-		const eye = button("", "", (event) => rowKey({ key: event.altKey ? "o" : "e" }, now()), { tabindex: "-1", title: "Draw (Alt: alone)" });
-		const name = h("a", { tabindex: "-1" });
+		const eye = button("", "", (event) => rowKey({ key: event.altKey ? "o" : "e" }, now()), { tabindex: -1, title: "Draw (Alt: alone)" });
+		const name = h("a", { tabindex: -1 });
 		const label = h("span.label");
-		const more = button("more", "⋮", () => openRow(now(), more), { tabindex: "-1", "aria-haspopup": "menu" });
+		const more = button("more", "⋮", () => openRow(now(), more), { tabindex: -1, "aria-haspopup": "menu" });
 		const bar = progressBar();
 		return [h("div", eye, name, label, more, bar.element), (run) => {
 			const job = jobOf(run);

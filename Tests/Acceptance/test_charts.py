@@ -819,6 +819,16 @@ def test_the_menu_of_a_point(server, open_page):
     expect(page.locator(".run-head h1")).to_have_text("tried")
 
 
+def test_a_chart_that_is_not_drawn_has_no_picture_to_save(server, open_page):
+    record(server, "folded", {"loss": fall(50), "other/loss": fall(50)})
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    for key, items in [("other/loss", 0), ("loss", 4)]:  # of the first the section is closed
+        card(page, key).get_by_role("button", name=f"More for {key}", include_hidden=True).evaluate("button => button.click()")
+        expect(page.get_by_role("menu").get_by_text("Copy curl line")).to_be_visible()
+        expect(page.get_by_role("menu").get_by_text(re.compile("PNG|SVG|what is shown"))).to_have_count(items)
+
+
 def test_the_menu_compares_the_runs_of_a_chart(server, open_page):
     for k in range(3):
         record(server, f"run {k}", {"loss": fall(30), **({"other": fall(30)} if k else {})}, {"lr": k})
@@ -1268,6 +1278,98 @@ def test_many_points_are_drawn_ten_times_a_second_at_most(server, open_page):
     draws = page.evaluate("draws.length")
     # One more for each time that the range of y is eased, which a falling curve within its range never needs.
     assert draws <= (time.monotonic() - began) * 10 + 12
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_range_of_y_is_eased_to_where_it_must_be(server, open_page, motion):
+    run = record(server, "eased", {"loss": [1, 2] * 25}, status="RUNNING")
+    page = open_page("#/runs?smooth=0&x=0~100", prepare=lambda page: page.emulate_media(reduced_motion=motion))
+    ready(page)
+    wait_for_points(page, "loss", 49)
+    time.sleep(0.5)
+    page.evaluate("""() => {
+      window.heights = [];
+      const fillText = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        if (Number(text) === 2 && this.textAlign === "right") heights.push([performance.now(), y]);
+        return fillText.call(this, text, x, y);
+      };
+    }""")
+    log(server, run, {"loss": [(50, 4.0)]})
+    wait_for_points(page, "loss", 50)
+    time.sleep(0.6)
+    at, heights = zip(*page.evaluate("heights"))
+    if motion == "reduce":
+        assert len(heights) == 1
+        return
+    # The mark at 2 goes down in several frames, never back, to where it stays.
+    assert len(set(heights)) >= 3 and list(heights) == sorted(heights)
+    assert at[-1] - at[0] < 400
+    picture_then = picture(page, layer="grid")
+    time.sleep(0.2)
+    assert picture(page, layer="grid") == picture_then
+
+
+COUNT_LINES = """() => {
+  window.lines = 0;
+  const lineTo = Path2D.prototype.lineTo;
+  Path2D.prototype.lineTo = function (...place) {
+    lines += 1;
+    return lineTo.apply(this, place);
+  };
+}"""
+
+# What is on the plot, against what it is when everything is drawn anew: how many pixels differ to the eye, and the lines of each.
+DRAWN_ANEW = """async () => {
+  const [{ LineChart }, { tell }] = await Promise.all([import("/chart.js"), import("/store.js")]);
+  const { drawOverlay } = LineChart.prototype;
+  let chart = null;
+  LineChart.prototype.drawOverlay = function () { chart = this; };
+  tell("point-at-run", null);
+  LineChart.prototype.drawOverlay = drawOverlay;
+  const read = () => {
+    const { width, height } = chart.plot;
+    const copy = new OffscreenCanvas(width, height).getContext("2d");
+    copy.fillStyle = "white";
+    copy.fillRect(0, 0, width, height);
+    copy.drawImage(chart.plot, 0, 0);
+    return copy.getImageData(0, 0, width, height).data;
+  };
+  const [tail, before] = [read(), lines];
+  chart.print = null;
+  chart.paintCurves(chart.at, false);
+  const whole = read();
+  const differing = whole.reduce((n, v, i) => n + (Math.abs(v - tail[i]) > 40), 0);
+  return { differing, coloured: whole.reduce((n, v) => n + (v < 200), 0), lines: lines - before };
+}"""
+
+
+@pytest.mark.parametrize("look", ["smooth=0", "smooth=0.6", "smooth=0&axis=time", "smooth=0&log=1", "smooth=0.6&x=500~2000"])
+def test_a_live_point_draws_only_the_end_of_the_picture(server, open_page, look):
+    def noise(n, of):
+        return [of + (i * 7919 % 101) / 300 for i in range(n)]
+
+    # The other runs are longer and span the range of y, so that the axes stay.
+    runs = [record(server, f"run {k}", {"loss": noise(2500, k)}) for k in (0, 2)]
+    runs.append(record(server, "live", {"loss": noise(1100, 1)}, status="RUNNING"))
+    page = open_page(f"#/runs?{look}&show={'~'.join(runs)}")
+    ready(page)
+    expect(card(page, "loss")).to_have_attribute("data-points", "6100")
+    time.sleep(1)
+    page.evaluate(COUNT_LINES)
+    for step in range(1100, 1160):
+        value = math.nan if step == 1130 else 1 + (step * 7919 % 101) / 300
+        log(server, runs[2], {"loss": [(step, value)]})
+        if step == 1158:
+            until(lambda: card(page, "loss").get_attribute("data-points") == "6159", "not there")
+            time.sleep(0.4)
+            page.evaluate("lines = 0")
+    until(lambda: card(page, "loss").get_attribute("data-points") == "6160", "not there")
+    time.sleep(0.4)
+    one = page.evaluate("lines")
+    found = page.evaluate(DRAWN_ANEW)
+    assert 0 < one < found["lines"] / 2, (one, found)
+    assert found["coloured"] > 2000 and found["differing"] <= 3, found
 
 
 def test_who_looks_at_the_end_follows_it_and_others_are_left_alone(server, open_page):
