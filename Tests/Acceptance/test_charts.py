@@ -741,6 +741,42 @@ def test_ranges_seen_before_are_not_read_again(server, open_page):
     assert len(asked) == 1
 
 
+def test_who_zooms_on_sees_old_points_at_once_and_waits_for_the_last_range_alone(server, open_page):
+    record(server, "long", {"loss": fall(5000, 0.001)})
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    whole = picture(page)
+    held, dropped = [], []
+    page.route(re.compile("from_step"), lambda route: held.append(route))
+    page.on("requestfailed", lambda request: dropped.append(request.url))
+    drag(page, (0.3, 0.5), (0.9, 0.52))
+    until(lambda: len(held) == 1 and held or page.wait_for_timeout(20), "no finer points are asked for")
+    first = seen(page)
+    assert first[0] > 0 and picture(page) != whole and drawn(page, "loss") > 300  # what is there, stretched
+    page.keyboard.press("Control+z")
+    drag(page, (0.4, 0.5), (0.6, 0.52))
+    until(lambda: len(held) == 2 or page.wait_for_timeout(20), "the second range is not asked for")
+    until(lambda: held[0].request.url in dropped or page.wait_for_timeout(20), "the first range is still waited for")
+    rough = picture(page)
+    held[1].continue_()
+    expect(note(page)).to_have_text(re.compile(r"^exact, [\d,]+ points of 5,000$"))
+    assert picture(page) != rough and seen(page)[0] > first[0]
+
+
+def test_one_turn_of_a_wheel_zooms_by_four_at_most(server, open_page):
+    record(server, "spun", {"loss": fall(1000)})
+    page = open_page("#/runs?smooth=0&x=400~500")
+    ready(page)
+    page.mouse.move(*at(page, 0.5))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -100_000)
+    low, high = until(lambda: seen(page) != [400, 500] and seen(page), "not zoomed")
+    assert high - low == pytest.approx(25, rel=0.01)
+    page.mouse.wheel(0, 100_000)
+    low, high = until(lambda: seen(page)[1] - seen(page)[0] > 26 and seen(page), "not zoomed out")
+    assert high - low == pytest.approx(100, rel=0.01)
+
+
 def test_pins_measure_what_lies_between(server, open_page):
     values = fall(400)
     record(server, "measured", {"loss": values, "other": fall(400)})

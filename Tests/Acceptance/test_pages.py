@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from conftest import digits
 from test_charts import call, fall, record
-from test_dashboard import HOSTILE, card, chromium, open_page  # noqa: F401
+from test_dashboard import HOSTILE, card, chromium, open_page, slow  # noqa: F401
 
 
 def proposed(server, text):
@@ -112,6 +112,50 @@ def test_system_use_is_a_page_of_its_own(server, open_page):
     expect(figures).to_contain_text(re.compile(r"server's memory now\d+(\.\d)? MiB"))
     expect(page.locator(".pane .chart")).to_have_count(1)
     expect(card(page, "examples_per_second")).to_be_visible()
+
+
+def test_log_and_checkpoints_follow_a_run_that_trains(server, open_page):
+    job = server.submit(slow(name="followed", train={"epochs": 3000, "batch_size": 32}))
+    page = open_page(f"#/runs/{job['run_id']}")
+    lines, checkpoints = page.locator("aside .log li"), page.locator("aside details", has_text="Checkpoints").locator("tbody tr")
+    expect(lines.nth(2)).to_be_visible(timeout=20_000)
+    expect(checkpoints.first).to_be_visible(timeout=20_000)
+    seen, newest = lines.count(), checkpoints.first.locator("th").inner_text()
+    page.wait_for_function("n => document.querySelectorAll('aside .log li').length >= n + 3", arg=seen)
+    expect(checkpoints.first.locator("th")).not_to_have_text(newest, timeout=20_000)
+    box = page.get_by_role("log", name="Log")
+    below = "e => e.scrollHeight - e.scrollTop - e.clientHeight"
+    assert box.evaluate("e => e.scrollHeight > e.clientHeight") and box.evaluate(below) < 40
+    # Who has scrolled up to read stays there.
+    box.evaluate("e => (e.scrollTop = 0)")
+    seen = lines.count()
+    page.wait_for_function("n => document.querySelectorAll('aside .log li').length > n", arg=seen)
+    assert box.evaluate("e => e.scrollTop") == 0
+    server.action(job, "cancel")
+    expect(page.locator(".badge.cancelled")).to_be_visible()
+    told = [line["text"] for line in server.get(f"/api/v1/runs/{job['run_id']}/log?from=1")["lines"]]
+    page.wait_for_function("n => document.querySelectorAll('aside .log li').length >= n", arg=len(told))
+    assert lines.evaluate_all("all => all.map((line) => line.lastChild.data)") == told  # none twice, none lost
+
+
+def test_the_queue_stands_in_the_order_of_its_work(servers, open_page):
+    server = servers("--workers", "1")
+    ids = [server.submit(slow(name=name, priority=priority))["id"]
+           for name, priority in [("at work", 0), ("later", 1), ("soon", 5), ("also later", 1)]]
+    page = open_page("#/jobs", url=server.url)
+    rows = page.locator("table.queue tbody tr")
+    expect(rows.locator(".name")).to_have_text(["at work", "soon", "later", "also later"])
+    expect(rows.nth(0)).to_contain_text(re.compile(r"step [\d,]+ of [\d,]+ .*left"), timeout=20_000)
+    part = rows.nth(0).get_by_role("progressbar")
+    expect(part).to_have_attribute("aria-valuenow", re.compile(r"^\d+$"))
+    expect(rows.nth(1)).to_contain_text("5")
+    rows.nth(1).get_by_role("button", name="Pause").click()
+    expect(rows.locator(".name")).to_have_text(["at work", "later", "also later", "soon"])
+    rows.nth(3).get_by_role("button", name="Resume").click()
+    expect(rows.locator(".name")).to_have_text(["at work", "soon", "later", "also later"])
+    for job in reversed(ids):
+        server.request("POST", f"/api/v1/jobs/{job}/cancel")
+    expect(page.locator(".badge.cancelled")).to_have_count(4)
 
 
 def test_a_run_whose_data_set_is_gone_says_so(server, open_page):
