@@ -46,8 +46,8 @@ async function load() {
 	loading = true;
 	try {
 		await Promise.all([loadJobs(), loadRuns()]);
-		// While the server is there: later it may not be.
-		if (!loaded) for (const name of ["run", ...anchors.map(pageOf)]) view(name).catch(() => {});
+		// Later the server may not be there; what is seen comes first.
+		if (!loaded) setTimeout(() => ["run", ...anchors.map(pageOf)].forEach((name) => view(name).catch(() => {})), 999);
 		loaded = true;
 		setLink("live");
 		tell("link");

@@ -148,7 +148,7 @@ export function takeRun(answer, asked) {
 	if (known) return known;
 	const run = {
 		id, metrics,
-		name: answer.name ?? id,
+		name: answer.name?.trim() || id,
 		experiment: answer.experiment ?? "",
 		status: answer.status,
 		started: answer.start_time ?? 0,

@@ -27,6 +27,8 @@ export function mount(root) {
 		const { pick } = state.view;
 		const runs = [...state.runs.values()].filter((run) => !pick || holds(pick, run.id)).slice(0, LINES);
 		if (!present(root, page, runs.length < 2 && nothing)) return;
+		const all = runs.map(({ id }) => id);
+		for (const id of all) colourOf(id, all);
 		const found = inventory(runs);
 		const keys = [...found.metrics.keys()].sort(byKey);
 		const differs = ([, { varies, having }]) => varies || having < runs.length;

@@ -1166,6 +1166,21 @@ def test_runs_that_are_shown_differ_in_colour(server, open_page):
     assert len(colours) == 6
 
 
+def test_runs_that_are_compared_differ_in_colour(server, open_page):
+    for k in range(8):
+        record(server, f"run {k}", {"loss": [k] * 5}, {"lr": k})
+    page = open_page("#/compare")
+    lines = page.locator(".scroller.parallel path[class]")
+    expect(lines).to_have_count(8)
+    assert len({line.get_attribute("class") for line in lines.all()}) == 8
+
+
+def test_a_name_of_blanks_is_none(server, open_page):
+    run = record(server, "   ", {"loss": fall(5)})
+    page = open_page("#/runs")
+    expect(page.get_by_role("grid", name="Runs").locator(".name a")).to_have_text(run)
+
+
 def test_axes_count_in_units_that_people_use(server, open_page):
     page = open_page("#/submit")
     assert page.evaluate("""async () => {

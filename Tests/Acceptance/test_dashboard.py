@@ -579,6 +579,13 @@ def test_every_page_fits_a_phone_is_readable_and_named(server, open_page, scheme
         assert unnamed == [], address
 
 
+@pytest.mark.parametrize("page_name", ["runs", "compare", "jobs", "ensembles", "models", "runs/unknown"])
+def test_pages_with_nothing_on_them_fit_a_phone(server, open_page, page_name):
+    page = open_page(f"#/{page_name}", viewport=PHONE, allow=["404"])
+    expect(page.locator(".empty h2")).to_be_visible()
+    assert page.evaluate("Math.max(...[...document.querySelectorAll('main *')].map((e) => e.getBoundingClientRect().right))") <= PHONE["width"]
+
+
 def test_the_registry_shows_versions_with_aliases_and_stages(server, open_page):
     page = open_page("#/models")
     expect(page.locator("main")).to_contain_text("No models yet")
