@@ -46,7 +46,7 @@ async function load() {
 	loading = true;
 	try {
 		await Promise.all([loadJobs(), loadRuns()]);
-		// Later the server may not be there; what is seen comes first.
+		// Later the server may be gone; what is seen comes first.
 		if (!loaded) setTimeout(() => ["run", ...anchors.map(pageOf)].forEach((name) => view(name).catch(() => {})), 999);
 		loaded = true;
 		setLink("live");

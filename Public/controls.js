@@ -13,7 +13,7 @@ export function controls(board) {
 		title: "Moving average by distance in steps; the raw curve stays behind it",
 		input: () => choose({ smooth: Number(slider.value) }) });
 	const number = h("input", { type: "number", min: 0, max: 0.999, step: 0.01, label: "Smoothing as a number",
-		change: () => choose({ smooth: Math.min(0.999, Math.max(0, Number(number.value) || 0)) }) });
+		change: () => choose({ smooth: (number.value = Math.min(0.999, Math.max(0, Number(number.value) || 0))) }) });
 	const axis = h("select", { label: "Horizontal axis", change: () => chooseAxis(axis.value) });
 	const toggle = (name, text, title) => [name, button("toggle", text, () => choose({ [name]: !state.view[name] }), { title })];
 	const toggles = [
@@ -32,7 +32,7 @@ export function controls(board) {
 	const show = () => {
 		const { view: chosen } = state;
 		slider.value = chosen.smooth;
-		if (Number(number.value) !== chosen.smooth || number.value === "") number.value = chosen.smooth;
+		if (document.activeElement !== number) number.value = chosen.smooth;
 		fillAxes(board, axis);
 		for (const [name, element] of toggles) element.ariaPressed = chosen[name];
 		setText(group, chosen.group ? `group: ${chosen.group.split(",").map(tail).join(", ")}` : "group");

@@ -2,7 +2,7 @@
 
 import { byKey } from "../board.js";
 import { best, byWeight, difference, direction, inventory, MAIN_METRICS, param } from "../columns.js";
-import { empty, h, put, settled, svg } from "../dom.js";
+import { empty, h, put, svg, throttled } from "../dom.js";
 import * as format from "../format.js";
 import { headline, present } from "../parts.js";
 import { colourOf, holds, link, listen, state } from "../store.js";
@@ -132,7 +132,7 @@ export function mount(root) {
 		text(17, name.length > 22 ? `…${name.slice(-21)}` : name, { class: "name" }), text(TOP - 6, high), text(TOP + HEIGHT + 16, low));
 	}
 
-	const soon = settled(200, show);
+	const soon = throttled(2000, show);
 	show();
 	return [listen("runs", soon), listen("link", soon), listen("view", show), soon.stop];
 }

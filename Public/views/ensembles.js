@@ -8,8 +8,10 @@ import { badge, cells, fail, headline, labels, note, panel, runLink, table } fro
 import { listen } from "../store.js";
 
 export function mount(root) {
+	let print = "";
 	const show = async () => {
 		const { ensembles } = await api.get("/ensembles?limit=1000");
+		if (print === (print = JSON.stringify(ensembles))) return;
 		put(root, ensembles.length ? h("div.page", headline("Ensembles", "The mean prediction of several models."), ensembles.map(one))
 			: empty("No ensembles yet", "Select runs in the table and press Ensemble; POST /api/v1/ensembles trains one."));
 	};

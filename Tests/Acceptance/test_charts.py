@@ -423,6 +423,24 @@ def test_smoothing_by_slider_number_and_key(server, open_page):
     assert choice(page, "smooth") == "0.3"
 
 
+def test_a_number_is_typed_while_points_come(server, open_page):
+    run = record(server, "typed over", {"loss": fall(50)}, status="RUNNING")
+    page = open_page("#/runs")
+    ready(page)
+    number = page.get_by_label("Smoothing as a number")
+    number.fill("")
+    for step, letter in enumerate("0.85", start=50):
+        number.press(letter)
+        log(server, run, {"loss": [(step, 0.5)]})
+        wait_for_points(page, "loss", step)
+        time.sleep(0.4)
+    number.press("Enter")
+    assert choice(page, "smooth") == "0.85"
+    number.fill("7")
+    number.press("Enter")
+    expect(number).to_have_value("0.999")
+
+
 def average(values, row, weight, unit):
     """The moving average at a row, from every value up to it, corrected for its start."""
     weights = [weight ** ((row - i) / unit) for i in range(row + 1)]
@@ -958,6 +976,21 @@ def test_a_map_of_two_params_shows_the_best_of_each_pair(server, open_page):
         strength[expected] = float(cell.locator("rect").get_attribute("fill-opacity"))
     shown = [strength[v] for v in sorted(strength)]
     assert shown == sorted(shown, reverse=True)  # the lower the loss, the stronger
+
+
+def test_the_comparison_follows_while_points_come(server, open_page):
+    live = record(server, "live", {"loss": fall(5)}, status="RUNNING")
+    record(server, "second", {"loss": fall(5)})
+    page = open_page("#/compare")
+    corner = page.locator(".sides thead th").first
+    expect(corner).to_have_text("2 of 2 runs")
+    record(server, "third", {"loss": fall(5)})
+    step = 5
+    while "3 of 3" not in corner.inner_text():
+        log(server, live, {"loss": [(step, 0.5)]})
+        time.sleep(0.05)
+        step += 1
+        assert step < 105, "who compares waits for a pause"
 
 
 def test_the_best_so_far_never_gets_worse(server, open_page):

@@ -189,6 +189,21 @@ def test_selected_runs_become_an_ensemble(server, open_page):
     expect(page.locator(".run-head h1")).to_have_text(re.compile("member [12]"))
 
 
+def test_an_ensemble_stays_as_it_is_while_jobs_work(server, open_page):
+    runs = [server.run_job(digits(name=name))["run_id"] for name in ("one", "two")]
+    members = [{"run_id": run, "checkpoint": "latest"} for run in runs]
+    assert server.request("POST", "/api/v1/ensembles", json={"members": members}).status_code in (200, 201, 202)
+    page = open_page("#/ensembles")
+    panel = page.locator("details", has_text="Ensemble 1")
+    expect(panel).to_contain_text("finished", timeout=20_000)
+    page.wait_for_timeout(1500)
+    panel.locator("summary").click()
+    expect(panel).not_to_have_attribute("open", "")
+    server.run_job(digits(name="beside"))
+    page.wait_for_timeout(2500)
+    expect(panel).not_to_have_attribute("open", "")
+
+
 def test_an_ensemble_that_is_refused_says_why(server, open_page):
     record(server, "elsewhere", {"loss": fall(5)})
     page = open_page("#/runs", allow=["404"])
