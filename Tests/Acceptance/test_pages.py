@@ -257,6 +257,7 @@ KEYS = [*"lxXsSogf0bt?/jkehp", " ", "Escape", "Enter", "Tab", "ArrowUp", "ArrowD
 def test_use_at_random_raises_no_error(server, open_page, seed):
     chance = random.Random(seed)
     job = server.run_job(digits(name="first"))
+    server.submit(slow(name="live"))
     for name in ("second", "third"):
         record(server, name, {"train/loss": fall(400), "val/loss": [float("nan"), 2, 1], "odd": [1]}, {"lr": len(name)})
     pages = ["#/runs", "#/compare", "#/submit", "#/jobs", "#/models", "#/ensembles", "#/datasets/digits", f"#/runs/{job['run_id']}"]
