@@ -34,26 +34,6 @@ public func batchMoments(
   }
 }
 
-/// The sum of sixteen columns.
-@inline(__always) private func columnSum(_ rows: Int, _ stride: Int, _ x: UnsafePointer<Float>) -> Vector {
-  var (s0, s1, s2, s3) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
-  var (row, i) = (x, 0)
-  while i + 4 <= rows {
-    s0 += row.vector(0)
-    s1 += row.vector(stride)
-    s2 += row.vector(2 * stride)
-    s3 += row.vector(3 * stride)
-    row += 4 * stride
-    i += 4
-  }
-  while i < rows {
-    s0 += row.vector(0)
-    row += stride
-    i += 1
-  }
-  return (s0 + s1) + (s2 + s3)
-}
-
 /// Puts the moments of all chunks together. The last chunk may be short.
 ///
 /// saved: mean, 1 / sqrt(variance + epsilon), scale and shift, `stride` floats each, where y = x * scale + shift;

@@ -66,24 +66,29 @@ public func columnSums(
     j += 64
   }
   while j < columns {
-    var (s0, s1, s2, s3) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
-    var (row, i) = (x + j, 0)
-    while i + 4 <= rows {
-      s0 += row.vector(0)
-      s1 += row.vector(stride)
-      s2 += row.vector(2 * stride)
-      s3 += row.vector(3 * stride)
-      row += 4 * stride
-      i += 4
-    }
-    while i < rows {
-      s0 += row.vector(0)
-      row += stride
-      i += 1
-    }
-    sums.store((s0 + s1) + (s2 + s3), j)
+    sums.store(columnSum(rows, stride, x + j), j)
     j += laneCount
   }
+}
+
+/// The sum of sixteen columns.
+@inline(__always) func columnSum(_ rows: Int, _ stride: Int, _ x: UnsafePointer<Float>) -> Vector {
+  var (s0, s1, s2, s3) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
+  var (row, i) = (x, 0)
+  while i + 4 <= rows {
+    s0 += row.vector(0)
+    s1 += row.vector(stride)
+    s2 += row.vector(2 * stride)
+    s3 += row.vector(3 * stride)
+    row += 4 * stride
+    i += 4
+  }
+  while i < rows {
+    s0 += row.vector(0)
+    row += stride
+    i += 1
+  }
+  return (s0 + s1) + (s2 + s3)
 }
 
 /// results[0] = sum of `losses`, results[1] = sum of `hits` where there are any, in double and in order.
