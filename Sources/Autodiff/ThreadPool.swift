@@ -5,7 +5,7 @@ import Kernels
 import Synchronization
 
 /// A caller and its helpers, who carry out commands together. Between two commands a helper looks for the next one
-/// for some 20 microseconds and then sleeps. One thread at a time may use a pool.
+/// for some 100 microseconds and then sleeps. One thread at a time may use a pool.
 public final class ThreadPool {
   /// How many share a command, the caller included.
   public let threads: Int
@@ -54,8 +54,12 @@ public final class ThreadPool {
 /// The command that caller and helpers work on. The caller writes it, then raises `generation`, which the helpers
 /// read first; they lower `busy` when they are done, which the caller reads before it goes on.
 private final class SharedCommand: @unchecked Sendable {  // handed over by the two atomics as said above
-  /// About 20 microseconds of looking at an atomic.
+  /// Looks at an atomic before a thread lets others have its core: some 7 microseconds.
   private static let spins = 10_000
+  /// Looks with a system call between them, some 100 microseconds: a helper that slept through the small commands
+  /// in the middle of a step would come 30 late to the large one behind them. Where other threads wait for a core
+  /// they get it at the first of these looks.
+  private static let yields = 200
 
   private(set) var scratch: UnsafeMutablePointer<Float>
   /// Floats of scratch of each thread.
@@ -155,6 +159,11 @@ private final class SharedCommand: @unchecked Sendable {  // handed over by the 
 
   private func nextGeneration(after seen: UInt32) -> UInt32 {
     for _ in 0..<Self.spins {
+      let current = generation.load(ordering: .acquiring)
+      if current != seen { return current }
+    }
+    for _ in 0..<Self.yields {
+      sched_yield()
       let current = generation.load(ordering: .acquiring)
       if current != seen { return current }
     }
