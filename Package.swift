@@ -17,7 +17,7 @@ let kernelFlags = ["-Ounchecked", "-Xcc", "-fno-math-errno"]
 /// One source, three compilations: `KernelsAVX2` and `KernelsAVX512` are symbolic links to `Kernels`.
 func kernels(_ name: String, _ flags: [String]) -> Target {
   .target(
-    name: name, path: "Sources/\(name)",
+    name: name, dependencies: ["CPrefetch"], path: "Sources/\(name)",
     swiftSettings: [.unsafeFlags(kernelFlags + flags, .when(configuration: .release))])
 }
 
@@ -53,6 +53,7 @@ let package = Package(
     // ground
     .systemLibrary(name: "CSQLite", path: "Sources/CSQLite"),
     .target(name: "CLinux", path: "Sources/CLinux"),
+    .target(name: "CPrefetch", path: "Sources/CPrefetch"),
     // tests
     tests("JSONTests", ["JSON"]),
     tests("HTTPTests", ["HTTP"]),

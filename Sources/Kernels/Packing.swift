@@ -1,5 +1,7 @@
 // Copies of blocks of matrices into the order a product walks them in.
 
+import CPrefetch
+
 /// Copies rows so that they no longer share sets of the cache.
 func copyRows(
   _ from: UnsafePointer<Float>, _ fromStride: Int, _ rows: Int, _ columns: Int,
@@ -30,11 +32,15 @@ func packTransposed(
   _ b: UnsafePointer<Float>, _ stride: Int, _ inner: Int, _ columns: Int,
   _ to: UnsafeMutablePointer<Float>, _ width: Int
 ) {
+  // What the next panel is made of is read while this one is multiplied with.
+  let ahead = min(width, 32) * stride
   var j = 0
   while j < width {
     var p = 0
     while p < inner {
-      transposeSquare(b + j * stride + p, stride, rows: columns - j, to + p * width + j, width)
+      let square = b + j * stride + p
+      for row in 0..<laneCount { prefetchLater(square + ahead + row * stride) }
+      transposeSquare(square, stride, rows: columns - j, to + p * width + j, width)
       p += laneCount
     }
     j += laneCount

@@ -24,6 +24,8 @@ public let productScratchFloats = rowBlock * (innerBlock + laneCount) + innerBlo
 
 /// Rows of A in a block: with `innerBlock` it fits half of a 1 MiB second-level cache.
 private let rowBlock = 480
+/// Floats of a result that fill half of it.
+private let farFloats = 1 << 17
 /// Length of the summed dimension in a block: a panel of B (24 KiB) and a tile of A stay near the core.
 let innerBlock = 192
 
@@ -69,6 +71,8 @@ public func productWide(
   let packedA = scratch + innerBlock * 32
   // Rows a multiple of 4 KiB apart fall into the same set of the first-level cache.
   let copiesA = aInner == 1 && aRow & 1023 == 0 && n > 64
+  // Of long columns every step is in another page, and each panel walks them all again.
+  let copiesColumns = aRow == 1 && aInner > rowBlock && k > innerBlock && n > panelWidth
   var i0 = 0
   while i0 < m {
     let rows = min(rowBlock, m - i0)
@@ -77,16 +81,21 @@ public func productWide(
       let inner = min(innerBlock, k - p0)
       var aBlock = a + i0 * aRow + p0 * aInner
       var aStride = aRow
+      var aStep = aInner
       if copiesA {
         copyRows(aBlock, aRow, rows, inner, packedA, innerBlock + laneCount)
         aBlock = UnsafePointer(packedA)
         aStride = innerBlock + laneCount
+      } else if copiesColumns {
+        copyRows(aBlock, aInner, inner, rows, packedA, rowBlock + laneCount)
+        aBlock = UnsafePointer(packedA)
+        aStep = rowBlock + laneCount
       }
       let isLast = p0 + inner == k
       let ends = TileEnds(
         loads: p0 > 0 || epilogue == productAccumulate,
         hasBias: epilogue >= productBias && epilogue <= productBiasTanh,
-        rectifies: isLast && epilogue == productBiasRelu)
+        rectifies: isLast && epilogue == productBiasRelu, isFar: m * cRow > farFloats)
       var j0 = 0
       while j0 < columns {
         let width = min(panelWidth, columns - j0)
@@ -101,7 +110,7 @@ public func productWide(
           (panel, panelStride) = (UnsafePointer(packedB), width)
         }
         let cPanel = c + i0 * cRow + j0
-        let walk = TileWalk(inner: inner, aRow: aStride, aInner: aInner, bInner: panelStride)
+        let walk = TileWalk(inner: inner, aRow: aStride, aInner: aStep, bInner: panelStride)
         if width == 32 {
           wideTiles(
             rows, walk, aBlock, panel, cPanel, cRow, operand + j0, ends, panel: packs ? packedB : nil)

@@ -1,6 +1,8 @@
 // The tiles of a matrix product and of a convolution: a few rows by 32 or by 16 columns whose sums stay in registers
 // while the summed dimension is walked. One function walks for all of them.
 
+import CPrefetch
+
 /// Where a tile's accumulators begin and what happens to them at the end.
 struct TileEnds {
   /// Where the block of the summed dimension is not the first, or the product accumulates.
@@ -8,7 +10,12 @@ struct TileEnds {
   /// Added first, when not loading; zeros without bias.
   var hasBias: Bool
   var rectifies: Bool
+  /// Whether C is so large that its rows are far from the core: each tile asks for them while it multiplies.
+  var isFar = false
 }
+
+/// How many rows of B ahead of the one it multiplies a tile asks for that copies them.
+private let rowsAhead = 32
 
 /// How a tile walks the summed dimension: `lines` times `inner` steps. B's rows follow each other throughout; in A
 /// a line begins elsewhere than where the one before it ended.
@@ -128,11 +135,23 @@ struct TileWalk {
   } else {
     sums = Sums(left: .zero, right: .zero)
   }
+  if ends.isFar {
+    // What is loaded is needed already: then the tile below.
+    var line = c + (ends.loads ? rows * cRow : 0)
+    for _ in 0..<rows {
+      prefetch(line)
+      if columns == 32 { prefetch(line + 16) }
+      line += cRow
+    }
+  }
   var (groups, row, copy) = (RowGroups(a, walk.aRow), b, panel)
   for _ in 0..<walk.lines {
     for _ in 0..<walk.inner {
       let (left, right) = (row.vector(0), columns == 32 ? row.vector(16) : .zero)
       if packs {
+        let ahead = row + rowsAhead * walk.bInner
+        prefetch(ahead)
+        if columns == 32 { prefetch(ahead + 16) }
         copy.store(left, 0)
         if columns == 32 { copy.store(right, 16) }
         copy += columns

@@ -104,7 +104,7 @@ import Testing
     }
     x = try graph.flatten(x)
     for (index, out) in [128, 10].enumerated() {
-      let weight = try graph.parameter("linear\(out).weight", [out, x.shape[1]])
+      let weight = try graph.parameter("linear\(out).weight", [out, x.shape[x.shape.count - 1]])
       x = try graph.linear(x, weight: weight, bias: try graph.parameter("linear\(out).bias", [out]))
       if index == 0 { x = try graph.dropout(try graph.relu(x), p: 0.25, stream: 1) }
     }
@@ -112,5 +112,35 @@ import Testing
     let plan = try Plan(graph, loss: loss, output: x, mode: .training, fuses: true)
     print(try Self.instructions(plan, threads: [1, 2]))
     print(try Self.instructions(try network(batch: 128, sizes: [784, 256, 128, 10]), threads: [1, 2]))
+  }
+
+  /// The network of `Tests/Benchmarks/transformer.py`.
+  @Test func transformer() throws {
+    let (steps, width, vocabulary) = (64, 128, 65)
+    var graph = try Graph(batch: 16)
+    func linear(_ x: Node, _ name: String, _ out: Int) throws -> Node {
+      let weight = try graph.parameter("\(name).weight", [out, x.shape[x.shape.count - 1]])
+      return try graph.linear(x, weight: weight, bias: try graph.parameter("\(name).bias", [out]))
+    }
+    func norm(_ x: Node, _ name: String) throws -> Node {
+      try graph.layerNorm(
+        x, weight: try graph.parameter("\(name).weight", [width]),
+        bias: try graph.parameter("\(name).bias", [width]), epsilon: 1e-5)
+    }
+    let table = try graph.parameter("table", [vocabulary, width], isTable: true)
+    let places = try graph.parameter("places", [steps, width], isTable: true)
+    var x = try graph.embedding(try graph.input([steps]), table: table)
+    x = try graph.learnedPositions(x, table: places)
+    for layer in 0..<4 {
+      let qkv = try linear(try norm(x, "\(layer).1"), "\(layer).in", 3 * width)
+      let mixed = try graph.attention(qkv, heads: 4, isCausal: true, p: 0, stream: 3)
+      x = try graph.add(x, try linear(mixed, "\(layer).out", width))
+      let hidden = try graph.activation(.gelu, try linear(try norm(x, "\(layer).2"), "\(layer).up", 4 * width))
+      x = try graph.add(x, try linear(hidden, "\(layer).down", width))
+    }
+    let logits = try linear(try norm(x, "last"), "head", vocabulary)
+    let loss = try graph.crossEntropy(logits, labels: try graph.labels(each: steps))
+    let plan = try Plan(graph, loss: loss, output: logits, mode: .training, fuses: true)
+    print(try Self.instructions(plan, threads: [1, 2], runs: 40))
   }
 }
