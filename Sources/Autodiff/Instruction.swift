@@ -98,7 +98,7 @@ struct Emitter {
 
   /// A pass over values of one size, padding included.
   mutating func elementwise(
-    _ opcode: Opcode, _ operands: [Int], nanosecondsPerVector: Int = 2, numbers: [Float] = [],
+    _ opcode: Opcode, _ operands: [Int], nanosecondsPerVector: Int = 4, numbers: [Float] = [],
     integers: [Int] = []
   ) {
     let floats = values[operands[0]].floats
@@ -122,7 +122,7 @@ struct Emitter {
       add(
         Instruction(
           .transpose, [b, transposed], sizes: [columns, bStrides.1, stride],
-          split: Split(padded(inner), unit: 16, nanoseconds: padded(inner) * stride / 5)))
+          split: Split(padded(inner), unit: 16, nanoseconds: padded(inner) * stride / 2)))
       return product(
         a, transposed, c, rows: rows, columns: columns, inner: inner, a: aStrides, b: (stride, 1), epilogue,
         operand)

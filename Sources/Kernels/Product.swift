@@ -73,6 +73,7 @@ public func productWide(
   let copiesA = aInner == 1 && aRow & 1023 == 0 && n > 64
   // Of long columns every step is in another page, and each panel walks them all again.
   let copiesColumns = aRow == 1 && aInner > rowBlock && k > innerBlock && n > panelWidth
+  let readsOperand = epilogue >= productReluGradient && epilogue != productAccumulate
   var i0 = 0
   while i0 < m {
     let rows = min(rowBlock, m - i0)
@@ -95,7 +96,8 @@ public func productWide(
       let ends = TileEnds(
         loads: p0 > 0 || epilogue == productAccumulate,
         hasBias: epilogue >= productBias && epilogue <= productBiasTanh,
-        rectifies: isLast && epilogue == productBiasRelu, isFar: m * cRow > farFloats)
+        rectifies: isLast && epilogue == productBiasRelu, isFar: m * cRow > farFloats,
+        operandOffset: isLast && readsOperand ? UnsafePointer(c).distance(to: operand) : 0)
       var j0 = 0
       while j0 < columns {
         let width = min(panelWidth, columns - j0)

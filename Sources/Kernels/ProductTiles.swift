@@ -12,6 +12,8 @@ struct TileEnds {
   var rectifies: Bool
   /// Whether C is so large that its rows are far from the core: each tile asks for them while it multiplies.
   var isFar = false
+  /// Floats from C to the matrix that the epilogue reads afterwards, far away too; 0 where there is none.
+  var operandOffset = 0
 }
 
 /// How many rows of B ahead of the one it multiplies a tile asks for that copies them.
@@ -141,6 +143,10 @@ struct TileWalk {
     for _ in 0..<rows {
       prefetch(line)
       if columns == 32 { prefetch(line + 16) }
+      if ends.operandOffset != 0 {
+        prefetchLater(line + ends.operandOffset)
+        if columns == 32 { prefetchLater(line + ends.operandOffset + 16) }
+      }
       line += cRow
     }
   }

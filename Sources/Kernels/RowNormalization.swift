@@ -86,30 +86,17 @@ public func normalizeRowsParameterGradients(
   _ statistics: UnsafePointer<Float>, _ dweight: UnsafeMutablePointer<Float>,
   _ dbias: UnsafeMutablePointer<Float>?
 ) {
-  var j = 0
-  while j < columns {
-    var (w0, b0, w1, b1) = (Vector.zero, Vector.zero, Vector.zero, Vector.zero)
-    let isPair = j + 2 * laneCount <= columns
-    var (dyRow, xRow) = (dy + j, x + j)
-    for row in 0..<rows {
-      let (mean, scale) = (statistics[2 * row], statistics[2 * row + 1])
-      let d0 = dyRow.vector(0)
-      w0 = w0.addingProduct(d0, (xRow.vector(0) - mean) * scale)
-      b0 += d0
-      if isPair {
-        let d1 = dyRow.vector(16)
-        w1 = w1.addingProduct(d1, (xRow.vector(16) - mean) * scale)
-        b1 += d1
-      }
-      dyRow += stride
-      xRow += stride
+  dweight.update(repeating: 0, count: columns)
+  dbias?.update(repeating: 0, count: columns)
+  for row in 0..<rows {
+    let (dyRow, xRow) = (dy + row * stride, x + row * stride)
+    let (mean, scale) = (statistics[2 * row], statistics[2 * row + 1])
+    var j = 0
+    while j < columns {
+      let d = dyRow.vector(j)
+      dweight.store(dweight.vector(j).addingProduct(d, (xRow.vector(j) - mean) * scale), j)
+      if let dbias { dbias.store(dbias.vector(j) + d, j) }
+      j += laneCount
     }
-    dweight.store(w0, j)
-    if let dbias { dbias.store(b0, j) }
-    if isPair {
-      dweight.store(w1, j + laneCount)
-      if let dbias { dbias.store(b1, j + laneCount) }
-    }
-    j += isPair ? 2 * laneCount : laneCount
   }
 }

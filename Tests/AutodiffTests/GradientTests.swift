@@ -127,7 +127,7 @@ struct Reference {
     for (index, exact) in gradients(parameters).enumerated() {
       let mine = bench.gradient(index)
       let size = exact.map { abs($0) }.max() ?? 0
-      for (a, b) in zip(mine, exact) { worst = max(worst, abs(Double(a) - b) / max(size, 1e-6)) }
+      for (a, b) in zip(mine, exact) { worst = worse(worst, abs(Double(a) - b) / max(size, 1e-6)) }
     }
     // Padding takes no part.
     for entry in plan.layout.entries {

@@ -40,7 +40,7 @@ import Testing
     func compare(_ mine: [Float], _ exact: [Double]) {
       // Of a gradient that is zero, as a bias' before a batch norm, only rounding is left.
       let size = max(exact.map { abs($0) }.max() ?? 0, 0.1)
-      for (a, b) in zip(mine, exact) { worst = max(worst, abs(Double(a) - b) / size) }
+      for (a, b) in zip(mine, exact) { worst = worse(worst, abs(Double(a) - b) / size) }
     }
     compare(bench.executor.outputRows(columns: columns), exact.output)
     for (index, gradient) in reference.gradients(parameters).enumerated() {

@@ -135,7 +135,8 @@ import Testing
       let qkv = try linear(try norm(x, "\(layer).1"), "\(layer).in", 3 * width)
       let mixed = try graph.attention(qkv, heads: 4, isCausal: true, p: 0, stream: 3)
       x = try graph.add(x, try linear(mixed, "\(layer).out", width))
-      let hidden = try graph.activation(.gelu, try linear(try norm(x, "\(layer).2"), "\(layer).up", 4 * width))
+      let hidden = try graph.activation(
+        .gelu, try linear(try norm(x, "\(layer).2"), "\(layer).up", 4 * width))
       x = try graph.add(x, try linear(hidden, "\(layer).down", width))
     }
     let logits = try linear(try norm(x, "last"), "head", vocabulary)

@@ -152,7 +152,7 @@ struct SmallTransformer {
         parameters[index][place] = kept
       }
       let size = exact.map { abs($0) }.max() ?? 0
-      for (a, b) in zip(mine, exact) { worst = max(worst, abs(Double(a) - b) / max(size, 1e-4)) }
+      for (a, b) in zip(mine, exact) { worst = worse(worst, abs(Double(a) - b) / max(size, 1e-4)) }
       let entry = entries[index]
       for place in 0..<entry.floats where place % entry.stride >= entry.columns {
         #expect(bench.gradients.pointer[entry.offset + place] == 0, "padding of \(entry.name)")

@@ -115,3 +115,6 @@ func network(
 func relativeError(_ a: Double, _ b: Double, floor: Double = 1e-30) -> Double {
   abs(a - b) / max(abs(b), floor)
 }
+
+/// The larger of two errors; one that is not a number counts as infinite, where `max` would pass over it.
+func worse(_ a: Double, _ b: Double) -> Double { b <= a ? a : b.isNaN ? .infinity : b }

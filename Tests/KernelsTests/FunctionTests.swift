@@ -22,7 +22,7 @@ import Testing
     let x = (0..<count).map { Float(low + (high - low) * Double($0) / Double(count - 1)) }
     return zip(x, apply(kernel, x)).reduce(0) { worst, pair in
       let exact = reference(Double(pair.0))
-      return max(worst, abs(Double(pair.1) - exact) / max(abs(exact), floor))
+      return worse(worst, abs(Double(pair.1) - exact) / max(abs(exact), floor))
     }
   }
 

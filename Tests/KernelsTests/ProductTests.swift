@@ -72,7 +72,7 @@ struct ProductCase {
         case .slope: sum *= other
         }
         let bound = (Double(k) + 8) * 0x1p-24 * (size + abs(bias) + 1)
-        worst = max(worst, abs(Double(c.pointer[i * stride + j]) - sum) / bound)
+        worst = worse(worst, abs(Double(c.pointer[i * stride + j]) - sum) / bound)
       }
     }
     return worst
@@ -141,6 +141,30 @@ enum ExactTanh {
     for (m, n, k) in [(13, 80, 1024), (30, 96, 2048)] {
       let test = ProductCase(m, n, k, .forward)
       #expect(test.error(test.run(best, .bias), .bias) <= 1)
+    }
+  }
+
+  @Test func longColumnsAreCopied() {
+    // More than 480 floats from step to step and more than one block of steps: the copy of A's columns.
+    for (m, n, k) in [(530, 50, 200), (497, 34, 390)] {
+      let test = ProductCase(m, n, k, .weightGradient)
+      for epilogue in [ProductEpilogue.plain, .accumulate] {
+        let first = test.run(levels[0], epilogue)
+        #expect(test.error(first, epilogue) <= 1, "\(m)x\(n)x\(k) \(epilogue)")
+        for table in levels.dropFirst() {
+          #expect(test.run(table, epilogue).bits(m * test.stride) == first.bits(m * test.stride))
+        }
+      }
+    }
+  }
+
+  @Test(arguments: Storage.allCases) func largeResultsAreAskedForAhead(_ storage: Storage) {
+    // More than half a megabyte of C, in one block of steps and in two.
+    for (m, n, k) in [(1031, 130, 20), (1030, 132, 195)] {
+      let test = ProductCase(m, n, k, storage)
+      for epilogue in [ProductEpilogue.bias, .slope] {
+        #expect(test.error(test.run(best, epilogue), epilogue) <= 1, "\(m)x\(n)x\(k) \(epilogue)")
+      }
     }
   }
 }

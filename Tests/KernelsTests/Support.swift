@@ -34,3 +34,6 @@ func numbers(_ count: Int, _ salt: UInt32, scale: Float = 1) -> [Float] {
   let random = Philox(seed: 7, stream: salt, step: 0)
   return (0..<count).map { (random.uniform(UInt64($0)) * 2 - 1) * scale }
 }
+
+/// The larger of two errors; one that is not a number counts as infinite, where `max` would pass over it.
+func worse(_ a: Double, _ b: Double) -> Double { b <= a ? a : b.isNaN ? .infinity : b }

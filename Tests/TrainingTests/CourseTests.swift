@@ -32,7 +32,7 @@ import Testing
 
   /// The largest difference, relative where numbers are above 1.
   static func distance(_ a: [Double], _ b: [Double]) -> Double {
-    a.count == b.count ? zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1) / max(1, abs($1.1))) } : .infinity
+    a.count == b.count ? zip(a, b).reduce(0) { worse($0, abs($1.0 - $1.1) / max(1, abs($1.1))) } : .infinity
   }
 
   static func distance(_ a: [String: [Float]], _ b: [String: [Float]]) -> Double {

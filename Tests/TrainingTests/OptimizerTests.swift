@@ -43,7 +43,7 @@ import Testing
   /// The largest difference from the golden numbers, relative where they are above 1.
   static func distance(_ rows: [[Float]], _ golden: [[Double]]) -> Double {
     zip(rows, golden).flatMap { zip($0, $1) }
-      .reduce(0) { max($0, abs(Double($1.0) - $1.1) / max(abs($1.1), 1)) }
+      .reduce(0) { worse($0, abs(Double($1.0) - $1.1) / max(abs($1.1), 1)) }
   }
 
   /// The golden trajectories of the given methods.

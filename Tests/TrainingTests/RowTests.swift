@@ -163,7 +163,7 @@ import Testing
     let (gradient, norm) = try step([])
     #expect(abs(gradient.reduce(0) { $0 + $1 * $1 }.squareRoot() - norm) < 1e-5)
     func distance(_ a: [Double], _ b: [Double]) -> Double {
-      zip(a, b).reduce(0) { max($0, abs($1.0 - $1.1)) }
+      zip(a, b).reduce(0) { worse($0, abs($1.0 - $1.1)) }
     }
     for limit in [0.05, 10] {
       let clipped = try step([("train.clip_grad_norm", .number(limit))])

@@ -64,7 +64,7 @@ func textPlan(_ json: JSON) throws -> JobPlan {
   }
 
   private func distance(_ a: [[Double]], _ b: [[Double]]) -> Double {
-    zip(a, b).flatMap { zip($0, $1) }.reduce(0) { max($0, abs($1.0 - $1.1) / max(abs($1.1), 1e-2)) }
+    zip(a, b).flatMap { zip($0, $1) }.reduce(0) { worse($0, abs($1.0 - $1.1) / max(abs($1.1), 1e-2)) }
   }
 
   static func job(_ changes: [(path: String, value: JSON)] = []) -> JSON {

@@ -54,7 +54,7 @@ import Testing
 
   /// The largest relative difference of any number.
   private func distance(_ a: [[Double]], _ b: [[Double]]) -> Double {
-    zip(a, b).flatMap { zip($0, $1) }.reduce(0) { max($0, abs($1.0 - $1.1) / max(abs($1.1), 1e-3)) }
+    zip(a, b).flatMap { zip($0, $1) }.reduce(0) { worse($0, abs($1.0 - $1.1) / max(abs($1.1), 1e-3)) }
   }
 
   /// Neither evaluations nor checkpoints count.
