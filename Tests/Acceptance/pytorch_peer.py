@@ -14,6 +14,8 @@ import torch
 from torch.optim import lr_scheduler as made
 from safetensors.torch import load, save
 
+import philox_peer
+
 # Layers ---------------------------------------------------------------------------------------------------------------
 
 
@@ -76,7 +78,8 @@ class TransformerBlock(torch.nn.TransformerEncoderLayer):
         return super().forward(x, src_mask=causal_mask(x.shape[1]) if self.causal else None)
 
 
-NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d, torch.nn.LayerNorm, torch.nn.RMSNorm)
+BATCH_NORMS = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+NORMS = (*BATCH_NORMS, torch.nn.LayerNorm, torch.nn.RMSNorm)
 NOT_PYTORCHS = ("type", "out", "channels", "layers", "lr_scale", "unfreeze_at", "freeze")
 
 
@@ -170,12 +173,12 @@ def loss_of(fields, output, labels):
     """The mean over the examples, or over all tokens of all examples."""
     if fields["type"] == "cross_entropy":
         weights = fields.get("class_weights")
-        weights = torch.tensor(weights) if weights else None
+        weights = torch.tensor(weights, dtype=output.dtype) if weights else None
         smoothing = fields.get("label_smoothing", 0.0)
         return torch.nn.functional.cross_entropy(output.flatten(0, -2), labels.flatten(), weights, label_smoothing=smoothing)
     if fields["type"] == "binary_cross_entropy":
         wanted = labels[..., None] if output.shape[-1] == 1 else torch.nn.functional.one_hot(labels, output.shape[-1])
-        weight = torch.tensor(fields.get("pos_weight", 1.0))
+        weight = torch.tensor(fields.get("pos_weight", 1.0), dtype=output.dtype)
         return torch.nn.functional.binary_cross_entropy_with_logits(output, wanted.to(output.dtype), pos_weight=weight)
     return {
         "mse": torch.nn.MSELoss(),
@@ -380,11 +383,30 @@ class Averaged:
 
 
 @torch.no_grad()
-def evaluation(spec, model, average, inputs, labels):
-    """Loss, without penalties, and accuracy of the averaged model, or of the model where there is no average."""
+def averaged_model(spec, model, average, begins, inputs):
+    """A copy of the model with the averaged parameters, where there are such. The mean of several has running statistics of
+    its own: means over the batches of the training part in its own order, as by PyTorch's update_bn."""
     model = copy.deepcopy(model).eval()
-    for parameter, value in zip(model.parameters(), average.parameters or []):
+    begins = {parameter: first for parameter, first in zip(model.parameters(), begins.values())}
+    if average.parameters is None:
+        return model
+    for parameter, value in zip(model.parameters(), average.parameters):
         parameter.copy_(value)
+    norms = [m for m in model.modules() if isinstance(m, BATCH_NORMS) and begins[m.weight] < spec["train"]["steps"]]
+    if spec["average"]["type"] != "swa" or not norms:
+        return model
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    for batch in inputs.split(spec["train"]["batch_size"]):
+        model(batch)
+    return model.eval()
+
+
+@torch.no_grad()
+def evaluation(spec, model, inputs, labels):
+    """Loss, without penalties, and accuracy."""
     output = model(inputs)
     return loss_of(spec["loss"], output, labels).item(), accuracy(output, labels)
 
@@ -398,9 +420,11 @@ def accuracy(output, labels):
 
 def train(spec, layers, model, inputs, labels, held_out=None):
     """The curves of the job by PyTorch and the average of the weights; the model ends trained."""
+    seed = spec.get("seed", 0)
     train = spec["train"]
     size = train["batch_size"] * train["accumulate"]
     count, total = len(inputs), train["steps"]
+    orders = {}
     if train.get("drop_last"):
         count -= count % min(size, count)
     starts = list(range(0, count, size))
@@ -415,7 +439,9 @@ def train(spec, layers, model, inputs, labels, held_out=None):
     curves = {"train/loss": [], "train/accuracy": [], "lr": [], "grad_norm": [], "param_norm": [], "val/loss": [], "val/accuracy": []}
     for step in range(total):
         start = starts[step % len(starts)]
-        end = min(start + size, count)
+        epoch = step // len(starts)
+        orders.setdefault(epoch, philox_peer.order(spec["dataset"], seed, epoch, len(inputs)))
+        batch = orders[epoch][start : min(start + size, count)]
         if step < warmup:
             for group in optimizer.param_groups:
                 group.setdefault("kept", group["lr"])
@@ -427,18 +453,18 @@ def train(spec, layers, model, inputs, labels, held_out=None):
         for parameter, first in begins.items():
             parameter.requires_grad_(step >= first)
         for module in model.modules():
-            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, BATCH_NORMS):
                 # While it is frozen its statistics are as well, and are what it works with.
                 module.train(module.weight.requires_grad)
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         back = optimizer.look_ahead() if isinstance(optimizer, Formula) else lambda: None
-        output = model(inputs[start:end])
-        loss = objective(spec["loss"], output, labels[start:end], trained)
+        output = model(inputs[batch])
+        loss = objective(spec["loss"], output, labels[batch], trained)
         loss.backward()
         curves["param_norm"].append(math.sqrt(sum(float((p**2).sum()) for p in parameters)))
         back()
         curves["train/loss"].append(loss.item())
-        curves["train/accuracy"].append(accuracy(output, labels[start:end]))
+        curves["train/accuracy"].append(accuracy(output, labels[batch]))
         curves["lr"].append(next(group["lr"] / group["scale"] for group in optimizer.param_groups if group["scale"]))
         curves["grad_norm"].append(math.sqrt(sum(float((p.grad**2).sum()) for p in trained)))
         if "clip_grad_norm" in train:
@@ -453,7 +479,7 @@ def train(spec, layers, model, inputs, labels, held_out=None):
         # Besides where it is asked for, at the end and for the checkpoint of each epoch.
         due = (step + 1) % every == 0 or (step + 1) % len(starts) == 0 or step + 1 == total
         if held_out is not None and due:
-            found = evaluation(spec, model, average, *held_out)
+            found = evaluation(spec, averaged_model(spec, model, average, begins, inputs), *held_out)
             for key, value in zip(("val/loss", "val/accuracy"), found):
                 curves[key].append(value)
     # An average that no model has come into is the model itself.

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from conftest import Server
+from philox_peer import split
 from pytorch_draws import (
     activation, average, class_loss, gives_one_rate, maybe, optimizer, penalties, schedule, training, training_of_a_layer,
 )  # fmt: skip
@@ -91,6 +92,19 @@ def image(draw):
     return layers + [draw.choice([{"type": "flatten"}, {"type": "global_avg_pool"}])] + dense(draw, draw.randint(0, 1))
 
 
+def parts(draw):
+    """What is trained on and what is evaluated."""
+    validation = {"validation": draw.choice([0, 0.1, 0.3])}
+    folds = draw.randint(2, 9)
+    return {
+        **draw.choice([validation, validation, {"folds": folds, "fold": draw.randrange(folds)}]),
+        **maybe(draw, 0.3, {"test": 0.2}),
+        **maybe(draw, 0.2, {"bootstrap": True}),
+        **maybe(draw, 0.2, {"split_seed": 5}),
+        **maybe(draw, 0.2, {"limit": EXAMPLES - 4}),
+    }
+
+
 def case(number):
     """The job of a number, without data and weights."""
     draw = random.Random(number)
@@ -107,7 +121,8 @@ def case(number):
     steps = draw.choice([5, 12, 12, 19])
     train = training(draw, steps, EXAMPLES)
     layers = image(draw) if kind == "images" else dense(draw, draw.randint(0, 3))
-    if train["accumulate"] > 1 or train["batch_size"] < 5 or EXAMPLES % train["batch_size"] == 1:
+    dataset = {"name": "drawn", "standardize": False, **parts(draw), **maybe(draw, 0.5, {"shuffle": False})}
+    if train["accumulate"] > 1 or train["batch_size"] < 5:
         layers = [layer for layer in layers if layer["type"] != "batch_norm"]
     # What comes before a batch norm has a bias whose gradient is 0 but for rounding.
     chosen = optimizer(draw, signs=all(layer["type"] != "batch_norm" for layer in layers))
@@ -118,7 +133,8 @@ def case(number):
         if layer["type"] in ("linear", "conv2d", "residual", "layer_norm", "batch_norm"):
             layer.update(training_of_a_layer(draw, gives_one_rate(moving)))
     return kind, shape, classes, {
-        "dataset": {"name": "drawn", "validation": 0, "shuffle": False, "standardize": False},
+        "seed": number,
+        "dataset": dataset,
         "model": {"layers": layers + [{"type": "linear", "out": out}]},
         "loss": loss,
         "optimizer": chosen,
@@ -157,8 +173,13 @@ def test_a_random_job_trains_as_in_pytorch(shared, number):
         fits = True
 
     put_arrays(shared, inputs, labels)
+    rows, held = split(spec["dataset"], labels, number)
+    if len(rows) % spec["train"]["batch_size"] == 1:
+        # Nor is there a batch norm of a batch of one.
+        spec["train"]["drop_last"] = True
     if not fits:
         answer = shared.request("POST", "/api/v1/jobs?dry_run=true", json=spec)
         assert answer.status_code == 400 and answer.json()["field"].startswith("model."), answer.text
         return
-    trained_alike(shared, spec, layers, network(layers, shape), (inputs, labels))
+    chosen = [values[part] for part in (rows, held) if part for values in (inputs, labels)]
+    trained_alike(shared, spec, layers, network(layers, shape), chosen)

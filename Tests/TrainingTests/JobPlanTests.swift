@@ -53,6 +53,68 @@ import Testing
     }
   }
 
+  /// What would fail at the first step is refused before, by the name of what is wrong.
+  @Test func whatCannotBeginIsRefused() throws {
+    func refusal(_ changes: [(String, JSON)]) -> String? {
+      do {
+        _ = try plan(job(changes))
+        return nil
+      } catch { return (error as? SpecError).map { "\($0.field): \($0.message)" } ?? "\(error)" }
+    }
+    func linear(_ index: Int) -> JSON {
+      ["type": "linear", "out": 3, "lr_scale": .number(1 + Double(index))]
+    }
+    let groups = JSON.array((0..<257).map(linear))
+    #expect(refusal([("model.layers", groups)])?.hasPrefix("model.layers: ") == true)
+    #expect(refusal([("model.layers", .array((0..<256).map(linear)))]) == nil)
+
+    let normalized: JSON = [["type": "batch_norm"], ["type": "linear", "out": 3]]
+    let small = refusal([("model.layers", normalized), ("train.batch_size", 1)])
+    #expect(small?.hasPrefix("train.batch_size: ") == true && small?.contains("a batch of 1") == true)
+
+    #expect(
+      refusal([("loss.class_weights", [1, 2])])?.contains("loss.class_weights must be a list of 3") == true)
+    #expect(refusal([("loss.class_weights", [0, 0, 0])])?.hasPrefix("loss.class_weights: ") == true)
+    #expect(refusal([("loss.class_weights", [0, 0, 1])]) == nil)
+  }
+
+  /// Numbers that an embedding looks up have to be those of its rows.
+  @Test func tokensOfATableAreWhole() throws {
+    func refusal(_ values: [Float], _ changes: [(String, JSON)]) -> String? {
+      let info = DatasetInfo(
+        name: "tokens", kind: .tabular, task: .classification, examples: 4, inputShape: [2],
+        classes: ["a", "b"],
+        source: "", license: "")
+      let pool = Examples(width: 2, features: .floats(values), labels: [0, 1, 0, 1])
+      let catalog = DatasetCatalog([DatasetSource(info) { Dataset(info: info, pool: pool) }])
+      let layers: JSON = [
+        ["type": "embedding", "vocab": 5, "dim": 2], ["type": "flatten"], ["type": "linear", "out": 2],
+      ]
+      let base: [(String, JSON)] = [
+        ("dataset", ["name": "tokens", "standardize": false, "validation": 0]), ("model.layers", layers),
+      ]
+      do {
+        _ = try JobPlan.make(JobSpec.decode(job(base + changes), catalog: catalog), catalog: catalog)
+        return nil
+      } catch { return (error as? SpecError)?.message ?? "\(error)" }
+    }
+    #expect(refusal([0, 1, 2, 3, 4, 4, 0, 0], []) == nil)
+    for (value, place) in [(Float(5), 5), (-1, 2), (0.5, 7), (.nan, 0)] {
+      var values: [Float] = [0, 1, 2, 3, 4, 4, 0, 0]
+      values[place] = value
+      let said = refusal(values, [])
+      #expect(said?.hasPrefix("model.layers.0.vocab of 5 is for tokens") == true)
+      #expect(said?.hasSuffix("in example \(place / 2)") == true, "\(said ?? "accepted")")
+      // What is in no part is not looked up.
+      if place >= 2 { #expect(refusal(values, [("dataset.limit", JSON(place / 2))]) == nil) }
+    }
+    #expect(
+      refusal([0, 1, 2, 3, 4, 4, 0, 0], [("dataset.standardize", true)])?.hasPrefix(
+        "dataset.standardize must be false") == true)
+    let noise: JSON = [["type": "gaussian_noise", "std": 0.1]]
+    #expect(refusal([0, 1, 2, 3, 4, 4, 0, 0], [("augment", noise)])?.hasPrefix("augment.0.type ") == true)
+  }
+
   @Test func stepsAreLimited() throws {
     let long = replacing(digitsJob, ["train"], ["epochs": 1_000_000, "batch_size": 1])
     #expect(

@@ -73,6 +73,7 @@ struct WrongJob: Sendable, CustomTestStringConvertible {
     WrongJob(
       "model", ["preset": "mlp", "hidden": [8, 0]], "model.hidden.1", says: "from 1 to 65536, got 0"),
     WrongJob("dataset", "iris", says: "must be an object"),
+    WrongJob("optimizer", ["type": "sgd", "": 1], "optimizer.\"\"", says: "\"\" is not a field of sgd"),
     WrongJob("dataset.name", "mnist", says: "there is no such data set; there are digits, iris"),
     WrongJob("dataset", [:], "dataset.name", says: "is required"),
     WrongJob("dataset.validation", 1, says: "from 0 to 1, 1 excluded, got 1"),

@@ -301,9 +301,10 @@ enum Prediction {
     // Below the smallest normal number there is no logarithm to speak of.
     func log(_ probability: Double) -> Double { ExactMath.log(max(probability, .leastNormalMagnitude)) }
     guard let loss = loss as? CrossEntropyLoss else {
+      let weight = (loss as? BinaryCrossEntropyLoss)?.positiveWeight ?? 1
       for (index, yes) in probabilities.enumerated() {
         let isRight = probabilities.count == 1 ? label == 1 : label == index
-        totals.lossSum -= log(isRight ? yes : 1 - yes)
+        totals.lossSum -= isRight ? weight * log(yes) : log(1 - yes)
         totals.lossTerms += 1
       }
       return

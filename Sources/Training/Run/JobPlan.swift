@@ -115,9 +115,11 @@ public struct JobPlan: Sendable {
         "cannot be used together with mixup or cutmix where an update is computed in parts (train.accumulate, "
           + "replicas, micro_batches)")
     }
+    try Self.checkClassWeights(spec, dataset)
     let arenas = Self.arenas(spec)
     architecture = try Architecture(
       spec.model, dataset, outputs: spec.loss.outputs(dataset), memoryLimit: memoryLimit, copies: arenas)
+    try Self.checkTokens(architecture, spec, dataset, split)
     layers = architecture.summaries
     parameters = layers.reduce(0) { $0 + $1.parameters }
     guard parameters > 0 else { throw SpecError("model.layers", "have nothing to train") }
@@ -156,6 +158,11 @@ public struct JobPlan: Sendable {
     training = ParameterTraining.all(architecture, spec, totalSteps: totalSteps)
     guard training.contains(where: { $0.firstStep == 0 }) else {
       throw SpecError("model", "has nothing to train: all of its parameters are frozen")
+    }
+    guard Set(training.map(\.group)).count <= ParameterPasses.groupLimit else {
+      throw SpecError(
+        "model.layers",
+        "have more than \(ParameterPasses.groupLimit / 2) different pairs of lr_scale and unfreeze_at")
     }
     let hasShortUpdate = rest > 0 && !train.dropLast && totalSteps >= stepsPerEpoch
     let updates = [updateSize] + (hasShortUpdate ? [rest] : [])

@@ -136,11 +136,6 @@ final class Network {
     groups = Array(Set(plan.training.map(\.group))).sorted {
       ($0.firstStep, $0.rateScale, $0.decays ? 1 : 0) < ($1.firstStep, $1.rateScale, $1.decays ? 1 : 0)
     }
-    guard groups.count <= ParameterPasses.groupLimit else {
-      throw SpecError(
-        "model.layers",
-        "have more than \(ParameterPasses.groupLimit / 2) different pairs of lr_scale and unfreeze_at")
-    }
     optimizers = groups.map { _ in plan.spec.optimizer.method }
     slots = plan.spec.optimizer.slots.map { _ in Arena(floats: plan.programs.layout.floats) }
     self.parameters = parameters

@@ -129,6 +129,8 @@ struct Programs: Sendable {
       path = "loss"
       var loss = try spec.loss.add(to: &graph, x)
       if mode == .training, spec.mixing != nil { loss = try graph.mixed(loss) }
+      // What is left to go wrong is a batch too small for statistics of it.
+      path = mode == .evaluation ? "model" : "train.batch_size"
       return try Plan.make(
         graph, loss: mode == .statistics ? nil : loss, output: x, mode: mode, probes: probes)
     } catch {

@@ -110,8 +110,9 @@ public final class FieldReader {
   /// Refuses fields that have not been asked for; `owner` is what has the fields.
   public func finish(_ owner: String) throws(SpecError) {
     for (name, _) in object.entries where !asked.contains(name) {
+      // An empty name would read as if the whole object were meant.
       throw SpecError(
-        path(of: name),
+        path(of: name.isEmpty ? "\"\"" : name),
         "is not a field of \(owner), whose fields are \(asked.joined(separator: ", "))")
     }
     for name in asked where object[name] == .null && !nullable.contains(name) {

@@ -13,6 +13,9 @@ struct CrossEntropyLoss: Loss {
   init(_ fields: FieldReader) throws(SpecError) {
     labelSmoothing = try fields.number("label_smoothing", .share, default: 0)
     classWeights = try fields.numbersOrNone("class_weights", .notNegative, count: 2...65536)
+    if let classWeights, !classWeights.contains(where: { $0 > 0 }) {
+      throw fields.error("class_weights", must: "a list with at least one number above 0")
+    }
   }
 
   var encoded: JSONObject {
