@@ -96,7 +96,7 @@ import Testing
       do {
         _ = try JobPlan.make(JobSpec.decode(job(base + changes), catalog: catalog), catalog: catalog)
         return nil
-      } catch { return (error as? SpecError)?.message ?? "\(error)" }
+      } catch { return error.message }
     }
     #expect(refusal([0, 1, 2, 3, 4, 4, 0, 0], []) == nil)
     for (value, place) in [(Float(5), 5), (-1, 2), (0.5, 7), (.nan, 0)] {
