@@ -6,7 +6,7 @@ import { openCardMenu } from "./cardmenu.js";
 import { LineChart } from "./chart.js";
 import { controls } from "./controls.js";
 import { empty, h, setText, settled, throttled } from "./dom.js";
-import { curvePath } from "./figure.js";
+import { curvePath, curvesPath } from "./figure.js";
 import { drag } from "./grid.js";
 import { followKeys } from "./keys.js";
 import { fromJSON, isBase, LOOK, lookOf, rangeText, tail, toJSON, withCard } from "./look.js";
@@ -465,9 +465,8 @@ export class Board {
 
 /** Curves of runs; what cannot be read is left out. */
 export async function readCurves(key, ids, points = MAX_POINTS) {
-	const portions = Map.groupBy(ids, (_, i) => Math.floor(i / RUNS_A_CALL));
-	const answers = await Promise.all([...portions.values()].map((some) => api.get(`/curves?${new URLSearchParams([["key", key],
-		["max_points", points], ["pieces", true], ...some.map((id) => ["run", id])])}`).catch(() => null)));
+	const portions = Map.groupBy(ids.map((id) => ({ id })), (_, i) => Math.floor(i / RUNS_A_CALL));
+	const answers = await Promise.all([...portions.values()].map((lines) => api.get(curvesPath({ key, lines }, points, { pieces: true })).catch(() => null)));
 	return answers.flatMap((answer) => answer?.curves ?? []);
 }
 

@@ -44,7 +44,7 @@ export function openCardMenu(board, chart, anchor, hit) {
 	]);
 }
 
-export async function copy(content, said, kind) {
+async function copy(content, said, kind) {
 	try {
 		const { clipboard } = navigator;
 		await (kind ? clipboard.write([new ClipboardItem({ [kind]: content })]) : clipboard.writeText(content));

@@ -176,7 +176,7 @@ function cell(value) {
 export const curvePath = (run, key, query = {}) => `/runs/${run}/metrics/${key.split("/").map(encodeURIComponent).join("/")}?${new URLSearchParams(query)}`;
 
 export const curvesPath = ({ key, lines }, points, more) =>
-	`/curves?${new URLSearchParams([["key", key], ...lines.map((line) => ["run", line.id]), ["max_points", points], ...Object.entries(more)])}`;
+	`/curves?${new URLSearchParams([["key", key], ["max_points", points], ...Object.entries(more), ...lines.map(({ id }) => ["run", id])])}`;
 
 export function curl(chart) {
 	const { x, axis } = chart.look;

@@ -8,7 +8,7 @@ const SPARE = 10;
 
 export class Grid {
 	/**
-	 * Columns: `{id, title, width, pinned, numeric, value(row), text(row)}`; for what is no text, `print(row)`, which changes
+	 * Columns: `{id, title, width, pinned, numeric, value(row), text(row)}`; for what is no text, `print(row, moving)`, which changes
 	 * with it, and `render(row)`, or `cell(now)`, made once: [content, show(row)]; `now()` is the row in it.
 	 */
 	constructor({ label, key, look, chosen, on }) {
@@ -149,12 +149,15 @@ export class Grid {
 	}
 
 	/** Brings the rows near the window up to date; `moving`: only those that come, in any order. */
-	paint(moving = false) {
+	paint(moving) {
 		if (this.across()) moving = false;
 		const { scrollTop, scrollLeft, clientHeight } = this.element;
 		const count = this.rows.length;
-		const first = Math.max(0, Math.min(count, Math.floor(scrollTop / ROW)) - SPARE);
-		const shown = this.rows.slice(first, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
+		// In motion only rows ahead are made, and none at a leap; those behind are left as they are.
+		const by = moving ? scrollTop - this.y : 0;
+		const spare = Math.abs(by) > clientHeight ? 0 : SPARE;
+		const first = Math.max(0, Math.min(count, Math.floor(scrollTop / ROW)) - (by > 0 ? 0 : spare));
+		const shown = this.rows.slice(first, Math.ceil((scrollTop + clientHeight) / ROW) + (by < 0 ? 0 : spare));
 		[this.y, this.left] = [scrollTop, scrollLeft];
 		const wanted = new Set([...this.top, ...shown].map(this.key));
 		const free = [];
@@ -162,10 +165,13 @@ export class Grid {
 		this.body.style.height = `${count * ROW}px`;
 		if (!moving) this.lay(this.stay, this.top, free, 0);
 		this.lay(this.body, shown, free, first, moving);
-		for (const { element } of free) element.remove();
+		for (const entry of free) {
+			if (moving) this.made.set(entry.id, entry);
+			else entry.element.remove();
+		}
 	}
 
-	lay(body, rows, free, from, moving = false) {
+	lay(body, rows, free, from, moving) {
 		const before = body === this.stay ? 2 : 2 + this.top.length;
 		let next = body.firstChild;
 		rows.forEach((row, i) => {
@@ -176,7 +182,7 @@ export class Grid {
 			const { element } = entry;
 			entry.row = row;
 			this.made.set(id, entry);
-			this.update(entry, row, before + from + i);
+			this.update(entry, row, before + from + i, moving);
 			const place = body === this.stay ? "" : `translateY(${(from + i) * ROW}px)`;
 			if (element.style.transform !== place) element.style.transform = place;
 			if (moving && element.parentNode === body) return;
@@ -199,15 +205,14 @@ export class Grid {
 		return entry;
 	}
 
-	update({ id, element, cells, prints, shows }, row, index) {
+	update({ id, element, cells, prints, shows }, row, index, moving) {
 		const chosen = this.chosen(row);
 		const look = [this.look(row), chosen && "chosen", id === this.active && "active", id === this.lit && "lit"].filter(Boolean).join(" ");
-		if (element.className !== look) element.className = look;
 		if (element.dataset.id !== id) element.id = `row-${(element.dataset.id = id)}`;
-		fill(element, { "aria-rowindex": index, "aria-selected": String(chosen) });
+		fill(element, { class: look, "aria-rowindex": index, "aria-selected": String(chosen) });
 		this.live.forEach((at, i) => {
 			const column = this.columns[at];
-			const print = (column.print ?? column.text)?.(row);
+			const print = (column.print ?? column.text)?.(row, moving);
 			if (print && prints[i] === print) return;
 			prints[i] = print;
 			if (shows[i]) shows[i](row);

@@ -1,6 +1,6 @@
 // What opens over the page: menus, dialogs that ask, and short messages at its foot.
 
-import { add, button, h, put } from "./dom.js";
+import { button, h, put } from "./dom.js";
 
 export const closeMenu = () => document.querySelector(".menu")?.hidePopover();
 
@@ -8,34 +8,30 @@ export const closeMenu = () => document.querySelector(".menu")?.hidePopover();
 export function openMenu(anchor, label, items, look = "") {
 	closeMenu();
 	const before = document.activeElement;
-	const list = h(`div.menu${look}`, { role: "menu", label, tabindex: -1, popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove() });
+	const list = h(`div.menu${look}`, { role: "menu", label, tabindex: -1, popover: "auto", toggle: ({ newState }) => newState === "closed" && list.remove(),
+		keydown: (event) => {
+			const all = [...list.querySelectorAll("button:enabled")];
+			const at = all.indexOf(document.activeElement);
+			const to = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[event.key];
+			event.stopPropagation();
+			if (event.key === "Escape" || event.key === "Tab") close();
+			else if (to !== undefined) all.at(to % all.length)?.focus();
+			else return;
+			event.preventDefault();
+		} }, items.map((item) => {
+		if (item === null) return h("hr");
+		if (!item) return item;
+		const { text, action, checked, danger, disabled, stay } = item;
+		return button(danger && "danger", text, ({ currentTarget: self }) => {
+			if (stay) self.ariaChecked = self.ariaChecked !== "true";
+			else close();
+			action();
+		}, { disabled, tabindex: -1, role: checked === undefined ? "menuitem" : "menuitemcheckbox", "aria-checked": checked?.toString() });
+	}));
 	const close = () => {
 		list.hidePopover();
 		if (before?.isConnected) before.focus({ preventScroll: true });
 	};
-	add(list, items.map((item) => {
-		if (item === null) return h("hr");
-		if (!item) return item;
-		const { text, action, checked, danger, disabled, stay } = item;
-		return h("button", { type: "button", class: danger ? "danger" : null, disabled, tabindex: -1,
-			role: checked === undefined ? "menuitem" : "menuitemcheckbox",
-			"aria-checked": checked === undefined ? null : String(checked),
-			click: ({ currentTarget: self }) => {
-				if (stay) self.ariaChecked = self.ariaChecked !== "true";
-				else close();
-				action();
-			} }, text);
-	}));
-	list.addEventListener("keydown", (event) => {
-		const all = [...list.querySelectorAll("button:enabled")];
-		const at = all.indexOf(document.activeElement);
-		const to = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[event.key];
-		if (event.key === "Escape" || event.key === "Tab") close();
-		else if (to !== undefined) all.at(to % all.length)?.focus();
-		else return event.stopPropagation();
-		event.preventDefault();
-		event.stopPropagation();
-	});
 	document.body.append(list);
 	list.showPopover();
 	place(list, anchor);

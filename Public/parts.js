@@ -33,9 +33,9 @@ export function progressBar() {
 export function progressText(job) {
 	const { step = 0, total_steps: total = 0, epoch, eta_seconds: eta } = job.progress ?? {};
 	return [
-		total ? `step ${format.count(step)} of ${format.count(total)}` : null,
-		epoch ? `epoch ${format.count(epoch)}` : null,
-		job.state === "running" && Number.isFinite(eta) ? `${format.duration(eta)} left` : null,
+		total && `step ${format.count(step)} of ${format.count(total)}`,
+		epoch && `epoch ${format.count(epoch)}`,
+		job.state === "running" && Number.isFinite(eta) && `${format.duration(eta)} left`,
 	].filter(Boolean).join(" · ");
 }
 

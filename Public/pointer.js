@@ -11,7 +11,7 @@ const ON_LINE = 5; // px around a line that count as on it
 export function followPointer(chart) {
 	const canvas = chart.overlay;
 	const { host } = chart;
-	const on = (types, action, options) => types.split(" ").forEach((type) => canvas.addEventListener(type, action, options));
+	const on = (type, action, options) => canvas.addEventListener(type, action, options);
 	const fingers = new Map(); // pointerId -> {x, y}
 	let frame = 0;
 	let press = 0;

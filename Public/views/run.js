@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { Board, byKey, natural } from "../board.js";
 import { button, empty, h, put, setText, throttled } from "../dom.js";
 import * as format from "../format.js";
-import { badge, busy, cells, download, figures, jobButtons, note, panel, planned, progressBar, progressText, reading, table, took } from "../parts.js";
+import { badge, busy, cells, download, figures, jobButtons, labels, note, panel, planned, progressBar, progressText, reading, table, took } from "../parts.js";
 import { go, jobOf, link, listen, loadRun, state, stateOf, submit } from "../store.js";
 import { artifacts } from "./artifacts.js";
 
@@ -20,7 +20,7 @@ export function mount(root) {
 		if (error) throw error;
 		return plan;
 	};
-	const ofJob = (show) => state.runs.get(id).job === null ? note("Another client logged this run: no job here has its spec.") : show();
+	const ofJob = (show) => state.runs.get(id).job === null ? note("Another client logged this run: no job here has its spec or log.") : show();
 	const board = new Board("They appear with the first step.");
 	const head = header(readSpec);
 	const log = logPanel(path);
@@ -32,7 +32,7 @@ export function mount(root) {
 	const pane = h("div.pane");
 	const page = h("div.run-page", head.element, tabs, overview, pane);
 	const panes = {
-		log: () => log.element,
+		log: () => ofJob(() => log.element),
 		model: () => ofJob(() => reading(check(), planned)),
 		artifacts: () => artifacts(id),
 		system: () => [ofJob(() => reading(Promise.all([check(), gauges()]), system)), board.element],
@@ -46,6 +46,7 @@ export function mount(root) {
 		if (root.firstChild !== page) put(root, page);
 		head.show(run);
 		facts.show(run);
+		log.element.hidden = run.job === null;
 		board.setRuns([run]);
 		if (shown === null) turn();
 	};
@@ -155,7 +156,7 @@ function factPanels() {
 
 function logPanel(path) {
 	const lines = h("ol.log", { tabindex: 0, role: "log", label: "Log" });
-	let [next, loading, queue] = [1, null, []];
+	let [next, reading] = [1, Promise.resolve()];
 	const end = () => (lines.scrollTop = lines.scrollHeight);
 	const append = (batch) => {
 		const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
@@ -174,18 +175,9 @@ function logPanel(path) {
 			append(answer.lines);
 		}
 	};
-	const load = () => {
-		loading ??= read().catch(() => {}).finally(() => {
-			loading = null;
-			append(queue);
-			queue = [];
-		});
-	};
-	const take = (line) => {
-		if (loading) queue.push(line);
-		else if (line.line > next) load();
-		else append([line]);
-	};
+	/** Reads what is new, unless that is line `to` and came meanwhile. */
+	const load = (to = Infinity) => (reading = reading.then(() => to < next || read()).catch(() => {}));
+	const take = (line) => line.line > next ? load(line.line) : append([line]);
 	return { element: panel("Log", lines), load, take, end };
 }
 
@@ -200,8 +192,8 @@ function checkpointPanel(path) {
 	}, () => {});
 	const file = (part, step, title) =>
 		download(`${path}/checkpoints/${step}?part=${part}`, part, { title, label: `Download ${part} of step ${step}` });
-	const row = ({ step, labels = [], metrics, bytes }) => cells(format.count(step),
-		labels.map((label) => h("span", { class: `label ${label}` }, label)),
+	const row = ({ step, labels: names = [], metrics, bytes }) => cells(format.count(step),
+		labels(names),
 		[format.value(Number(metrics?.["val/loss"] ?? NaN)).replace("NaN", "–")], [format.bytes(bytes)],
 		[file("all", step, "everything that resuming needs"), file("model", step, "the model's tensors, for PyTorch")]);
 	return { element, load, soon: throttled(500, load) };

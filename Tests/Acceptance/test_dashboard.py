@@ -363,9 +363,12 @@ def test_artifacts_are_listed_and_looked_into_but_never_run(server, open_page):
 def test_a_run_of_another_client_has_no_spec_and_says_so(server, open_page):
     mlflow = f"{server.url}/api/2.0/mlflow/runs/create"
     run = server.request("POST", mlflow.removeprefix(server.url), json={"experiment_id": "0", "run_name": "elsewhere"}).json()["run"]["info"]
-    for tab in ("model", "spec", "system"):
+    for tab in ("log", "model", "spec", "system"):
         page = open_page(f"#/runs/{run['run_id']}?tab={tab}")
-        expect(page.locator(".pane")).to_contain_text("Another client logged this run")
+        expect(page.locator(".pane")).to_contain_text("Another client logged this run: no job here has its spec or log.")
+    page.get_by_role("link", name="Overview").click()
+    expect(page.locator(".columns")).to_be_visible()
+    expect(page.get_by_role("heading", name="Log")).to_have_count(0)
     expect(page.get_by_role("button", name="Run again")).to_have_count(0)
 
 

@@ -83,6 +83,28 @@ def choose_in_menu(page, text):
 # --- the table of runs
 
 
+def test_curves_of_rows_that_fly_past_are_not_read(with_runs):
+    page, runs, _ = with_runs(2000)
+    expect(page.locator(".summary")).to_have_text(re.compile("^2,000 runs"))
+    asked = set()
+    page.on("request", lambda request: "max_points=40" in request.url and asked.update(urllib.parse.parse_qs(urllib.parse.urlparse(request.url).query)["run"]))
+    rows = page.locator("tbody.rows")
+    sight = """async (rows, leaps) => {
+      const scroller = rows.closest(".scroller");
+      for (let i = 0; i < leaps; i += 1) {
+        scroller.scrollTop += 1500;
+        await new Promise(requestAnimationFrame);
+      }
+      const { top, bottom } = scroller.getBoundingClientRect();
+      return [...rows.children].filter((row) => row.getBoundingClientRect().bottom > top && row.getBoundingClientRect().top < bottom).map((row) => row.dataset.id);
+    }"""
+    rows.evaluate(sight, 40)
+    time.sleep(1.5)
+    seen = set(rows.evaluate(sight, 0))
+    assert len(seen) > 10 and seen <= asked, "those in sight are read"
+    assert asked <= set(rows.locator("tr").evaluate_all("all => all.map(row => row.dataset.id)")), "and those around them alone"
+
+
 def test_ten_thousand_runs_are_listed_but_only_those_in_sight_are_elements(with_runs):
     page, runs, asked = with_runs(10_000)
     expect(page.locator(".summary")).to_have_text("10,000 runs, 8 drawn", timeout=30_000)
