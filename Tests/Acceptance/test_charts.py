@@ -1459,6 +1459,35 @@ def test_a_live_point_draws_only_the_end_of_the_picture(server, open_page, look)
     assert found["coloured"] > 2000 and found["differing"] <= 3, found
 
 
+def test_a_part_of_a_line_is_made_of_the_pieces_of_the_whole(server, open_page):
+    """Which points a line leaves out, and where its pieces join, must not depend on how much of it is drawn."""
+    page = open_page("#/runs")
+    whole, parts = page.evaluate(
+        """async () => {
+          const { paintLine } = await import("/paint.js");
+          const x = [...Array(4000).keys()];
+          // Some stretches are flat, so that points are left out, and some rough.
+          const y = x.map((i) => (Math.floor(i / 90) % 2 ? 50 : 50 + (i * 7919 % 101) / 3) + i / 1e4);
+          const pieces = (range) => {
+            const drawn = [];
+            const path = () => {
+              const list = [];
+              const add = (kind) => (...at) => list.push([kind, ...at]);
+              return { list, moveTo: add("M"), lineTo: add("L"), closePath() {} };
+            };
+            const scene = { sx: (v) => v / 8, sy: (v) => v, range: { x: range, y: [0, 100] }, path, key: "", area: { left: 0, right: 500, top: 0, bottom: 100 } };
+            const context = { setLineDash() {}, fill() {}, stroke: ({ list }) => drawn.push(list) };
+            paintLine(context, scene, { line: { slot: 0 }, x, y, raw: y, rises: true, resumed: [] });
+            return drawn.filter((list) => list.length);
+          };
+          return [pieces([0, 3999]), [100, 1000, 1037, 3901].map((from) => pieces([from, 3999]))];
+        }"""
+    )
+    assert len(whole) == 63 and sum(map(len, whole)) < 3500, "some points are left out"
+    for part in parts:
+        assert len(part) >= 2 and part == whole[-len(part):]
+
+
 def test_who_looks_at_the_end_follows_it_and_others_are_left_alone(server, open_page):
     run = record(server, "followed", {"loss": fall(200)}, status="RUNNING")
     page = open_page("#/runs?smooth=0&x=100~199")
