@@ -79,7 +79,7 @@ def schedule(draw, chosen):
             {"type": "cosine_restarts", "t_0": draw.randint(1, 6), "t_mult": draw.randint(1, 3), **maybe(draw, 0.5, {"eta_min": 0.001})},
             {"type": "polynomial", "total_iters": some, "power": draw.choice([0.5, 1, 2, 3])},
             {"type": "polynomial", "total_iters": None},
-            {"type": "one_cycle", "max_lr": 0.03, **maybe(draw, 0.5, {"pct_start": draw.choice([0.1, 0.5, 0.9])}), **cycled},
+            {"type": "one_cycle", "max_lr": 0.03, **maybe(draw, 0.5, {"pct_start": draw.choice([0.15, 0.45, 0.85])}), **cycled},
             {"type": "one_cycle", "max_lr": 0.03, "three_phase": True, "anneal_strategy": "linear", **cycled},
             {"type": "cyclic", "base_lr": 0.001, "max_lr": 0.02, "step_size_up": some, "step_size_down": draw.randint(1, 5), **cycled},
             {"type": "cyclic", "base_lr": 0.001, "max_lr": 0.02, "step_size_up": draw.randint(1, 4), "mode": "triangular2", **cycled},

@@ -48,7 +48,8 @@ def changed(spec, path, value):
 
 
 def name(path):
-    return ".".join(map(str, path))
+    """A path as errors name it, where a field of no name is two quotes."""
+    return ".".join(str(key) if key != "" else '""' for key in path)
 
 
 def of_another_type(draw, value):
