@@ -101,10 +101,15 @@ def average(draw):
 
 
 def training(draw, steps, examples):
-    """The section `train` of a job on so many examples."""
+    """The section `train` of a job on so many examples. In how many parts an update is computed changes nothing."""
+    batch = max(1, draw.choice([1, 3, 5, examples // 3, examples, 2 * examples]))
+    replicas = draw.choice([1, 1, min(batch, 2), min(batch, 3)])
     return {
         "steps": steps,
-        "batch_size": draw.choice([1, 3, 5, examples // 3, examples, 2 * examples]),
+        "batch_size": batch,
+        "replicas": replicas,
+        **maybe(draw, 0.3, {"micro_batches": draw.randint(1, min(4, batch // replicas))}),
+        **maybe(draw, 0.2, {"scale_lr_with_batch": {"base": draw.choice([4, 16])}}),
         "accumulate": draw.choice([1, 1, 1, 2, 3]),
         **maybe(draw, 0.3, {"drop_last": True}),
         **maybe(draw, 0.3, {"clip_grad_norm": 0.5}),

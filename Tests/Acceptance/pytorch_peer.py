@@ -280,6 +280,13 @@ class Formula(torch.optim.Optimizer):
         p.sub_(group["lr"] * b)
 
 
+def rate_of(spec):
+    """The optimizer's learning rate, for the size of an update where it is asked for (Goyal et al. 2017)."""
+    train, lr = spec["train"], spec["optimizer"]["lr"]
+    scaled = train.get("scale_lr_with_batch")
+    return lr * train["batch_size"] * train["accumulate"] / scaled["base"] if scaled else lr
+
+
 def groups(spec, model, layers):
     """The parameters in groups: by the scale of their rate, and biases and norms without decay where they are exempt."""
     exempt = spec["optimizer"].get("decay_exempt", [])
@@ -289,7 +296,7 @@ def groups(spec, model, layers):
         spared = (is_norm and "norm" in exempt) or (name.endswith("bias") and "bias" in exempt)
         scale = math.prod(layer.get("lr_scale", 1) for layer in chain)
         found.setdefault((scale, spared), []).append(parameter)
-    lr = spec["optimizer"]["lr"]
+    lr = rate_of(spec)
     return [
         {"params": parameters, "lr": lr * scale, "scale": scale, **({"weight_decay": 0.0} if spared else {})}
         for (scale, spared), parameters in found.items()
@@ -298,6 +305,7 @@ def groups(spec, model, layers):
 
 def optimizer_of(spec, model, layers):
     fields = {k: v for k, v in spec["optimizer"].items() if k not in ("type", "decay_exempt")}
+    fields["lr"] = rate_of(spec)
     if "betas" in fields:
         fields["betas"] = tuple(fields["betas"])
     kind, parameters = spec["optimizer"]["type"], groups(spec, model, layers)
@@ -429,7 +437,7 @@ def train(spec, layers, model, inputs, labels, held_out=None):
         count -= count % min(size, count)
     starts = list(range(0, count, size))
     optimizer = optimizer_of(spec, model, layers)
-    base = spec["optimizer"]["lr"]
+    base = rate_of(spec)
     warmup = part_of(spec["schedule"].get("warmup", 0), total)
     # Only after the warmup does the schedule begin, and with it the momentum that it moves.
     scheduler = scheduler_of(spec, optimizer, max(1, total - warmup), warmup)

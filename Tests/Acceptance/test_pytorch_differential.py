@@ -122,7 +122,7 @@ def case(number):
     train = training(draw, steps, EXAMPLES)
     layers = image(draw) if kind == "images" else dense(draw, draw.randint(0, 3))
     dataset = {"name": "drawn", "standardize": False, **parts(draw), **maybe(draw, 0.5, {"shuffle": False})}
-    if train["accumulate"] > 1 or train["batch_size"] < 5:
+    if train["accumulate"] * train["replicas"] * train.get("micro_batches", 1) > 1 or train["batch_size"] < 5:
         layers = [layer for layer in layers if layer["type"] != "batch_norm"]
     # What comes before a batch norm has a bias whose gradient is 0 but for rounding.
     chosen = optimizer(draw, signs=all(layer["type"] != "batch_norm" for layer in layers))
@@ -132,6 +132,7 @@ def case(number):
     for layer in layers:
         if layer["type"] in ("linear", "conv2d", "residual", "layer_norm", "batch_norm"):
             layer.update(training_of_a_layer(draw, gives_one_rate(moving)))
+    train |= maybe(draw, 0.3, {"stages": draw.randint(1, len(layers) + 1)})
     return kind, shape, classes, {
         "seed": number,
         "dataset": dataset,
