@@ -90,6 +90,14 @@ def split(dataset, labels, seed):
     return rows, held
 
 
-def order(dataset, seed, epoch, count):
+def order(seed, epoch, count):
     """The places of the training part in the order of an epoch."""
-    return permutation(seed, ORDER, epoch, count) if dataset.get("shuffle", True) else list(range(count))
+    return permutation(seed, ORDER, epoch, count)
+
+
+def windows(seed, epoch, context, tokens):
+    """Where the examples of an epoch begin in running text: side by side, a random part of an example later than in the text,
+    the last as far as the text goes."""
+    shift = int(uniform(seed, TEXT_SHIFT, epoch, 0) * context)
+    places = order(seed, epoch, (tokens - 1) // context)
+    return [min(place * context + shift, tokens - 1 - context) for place in places]

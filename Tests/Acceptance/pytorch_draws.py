@@ -89,6 +89,15 @@ def schedule(draw, chosen):
     )
 
 
+def watching(draw, has_validation):
+    """Methods that look at the run: a schedule, or an end before the end."""
+    metric = {"metric": draw.choice(["val/loss", "train/loss"]) if has_validation else "train/loss"}
+    plateau = {"type": "plateau", **metric, "patience": draw.randint(0, 2), "factor": 0.5, "threshold": 1e-3}
+    plateau |= {**maybe(draw, 0.5, {"cooldown": 1}), **maybe(draw, 0.3, {"threshold_mode": "abs"})}
+    stopping = {**metric, "patience": draw.randint(1, 3), "restore_best": draw.random() < 0.7, **maybe(draw, 0.3, {"min_delta": 0.01})}
+    return draw.choice([({"schedule": plateau}, {}), ({}, {"early_stopping": stopping})])
+
+
 def gives_one_rate(moving):
     """Whether a schedule gives every group of parameters the same rate at some time, however they began."""
     return moving["type"] in ("one_cycle", "cyclic") or "eta_min" in moving

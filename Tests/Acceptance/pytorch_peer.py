@@ -5,6 +5,7 @@ frozen layers, averages. `trained_alike` compares what both leave.
 """
 
 import copy
+import functools
 import io
 import json
 import math
@@ -336,6 +337,8 @@ def scheduler_of(spec, optimizer, steps, warmup):
         return made.OneCycleLR(optimizer, fields.pop("max_lr"), total_steps=steps, **fields)
     if kind == "cyclic":
         return made.CyclicLR(optimizer, fields.pop("base_lr"), fields.pop("max_lr"), **fields)
+    if kind == "plateau":
+        return None
     if kind == "inverse_sqrt":
         scale = fields.get("timescale") or warmup or 10_000
         return made.LambdaLR(optimizer, lambda t: 1 / math.sqrt((t + scale) / scale))
@@ -390,6 +393,47 @@ class Averaged:
         self.count += 1
 
 
+class Watched:
+    """What methods see that look at the run: a metric at each evaluation that is asked for; of the training loss the mean
+    over the examples since the last one. Early stopping as Keras has it, `plateau` is PyTorch's ReduceLROnPlateau."""
+
+    def __init__(self, spec, base):
+        self.stopping, self.best, self.bad, self.is_over, self.kept = spec["train"].get("early_stopping"), None, 0, False, None
+        self.sum = self.count = 0
+        self.plateau = None
+        if spec["schedule"]["type"] == "plateau":
+            fields = {k: v for k, v in spec["schedule"].items() if k not in ("type", "warmup", "metric")}
+            self.metric, stand_in = spec["schedule"]["metric"], torch.optim.SGD([torch.zeros(1)], base)
+            self.plateau = made.ReduceLROnPlateau(stand_in, **fields)
+
+    def rate(self):
+        return self.plateau.optimizer.param_groups[0]["lr"]
+
+    def add(self, loss, examples):
+        self.sum, self.count = self.sum + loss * examples, self.count + examples
+
+    def judge(self, metrics, model, average):
+        metrics = {**metrics, "train/loss": self.sum / self.count}
+        self.sum = self.count = 0
+        if self.plateau:
+            self.plateau.step(metrics[self.metric])
+        if not self.stopping:
+            return
+        value = metrics[self.stopping["metric"]]
+        if self.best is None or value < self.best - self.stopping.get("min_delta", 0):
+            self.best, self.bad = value, 0
+            self.kept = copy.deepcopy((model.state_dict(), average.parameters))
+        else:
+            self.bad += 1
+            self.is_over = self.bad >= self.stopping["patience"]
+
+    def go_back(self, model, average):
+        """The end of a run with early stopping: the parameters of the best evaluation come back."""
+        if self.kept and self.stopping.get("restore_best", True):
+            model.load_state_dict(self.kept[0])
+            average.parameters = self.kept[1]
+
+
 @torch.no_grad()
 def averaged_model(spec, model, average, begins, inputs):
     """A copy of the model with the averaged parameters, where there are such. The mean of several has running statistics of
@@ -426,13 +470,12 @@ def accuracy(output, labels):
     return (found == labels).double().mean().item()
 
 
-def train(spec, layers, model, inputs, labels, held_out=None):
-    """The curves of the job by PyTorch and the average of the weights; the model ends trained."""
-    seed = spec.get("seed", 0)
+def train(spec, layers, model, inputs, labels, held_out, order):
+    """The curves of the job by PyTorch and the average of the weights; the model ends trained. `order` says which examples
+    an epoch has, one after the other."""
     train = spec["train"]
     size = train["batch_size"] * train["accumulate"]
-    count, total = len(inputs), train["steps"]
-    orders = {}
+    count, total = len(order(0)), train["steps"]
     if train.get("drop_last"):
         count -= count % min(size, count)
     starts = list(range(0, count, size))
@@ -444,13 +487,15 @@ def train(spec, layers, model, inputs, labels, held_out=None):
     parameters = list(model.parameters())
     begins = {p: first_step(chain, spec, total) for p, _, _, chain in parameters_of(model, layers)}
     average = Averaged(spec, total, len(starts))
+    watched = Watched(spec, base)
     curves = {"train/loss": [], "train/accuracy": [], "lr": [], "grad_norm": [], "param_norm": [], "val/loss": [], "val/accuracy": []}
     for step in range(total):
         start = starts[step % len(starts)]
-        epoch = step // len(starts)
-        orders.setdefault(epoch, philox_peer.order(spec["dataset"], seed, epoch, len(inputs)))
-        batch = orders[epoch][start : min(start + size, count)]
-        if step < warmup:
+        batch = order(step // len(starts))[start : min(start + size, count)]
+        if watched.plateau:
+            for group in optimizer.param_groups:
+                group["lr"] = watched.rate() * group["scale"] * min(1, (step + 1) / max(1, warmup))
+        elif step < warmup:
             for group in optimizer.param_groups:
                 group.setdefault("kept", group["lr"])
                 group["lr"] = base * group["scale"] * (step + 1) / warmup
@@ -480,16 +525,23 @@ def train(spec, layers, model, inputs, labels, held_out=None):
         if "clip_grad_value" in train:
             torch.nn.utils.clip_grad_value_(parameters, train["clip_grad_value"])
         optimizer.step()
-        if step >= warmup and step + 1 < total:
+        watched.add(loss.item(), len(batch))
+        if scheduler and step >= warmup and step + 1 < total:
             scheduler.step()
         average.add(parameters, step + 1)
         every = train.get("evaluate_every", {}).get("steps", len(starts))
         # Besides where it is asked for, at the end and for the checkpoint of each epoch.
         due = (step + 1) % every == 0 or (step + 1) % len(starts) == 0 or step + 1 == total
-        if held_out is not None and due:
+        found = ()
+        if held_out and due:
             found = evaluation(spec, averaged_model(spec, model, average, begins, inputs), *held_out)
             for key, value in zip(("val/loss", "val/accuracy"), found):
                 curves[key].append(value)
+        if (step + 1) % every == 0 or step + 1 == total:
+            watched.judge(dict(zip(("val/loss", "val/accuracy"), found)), model, average)
+        if watched.is_over:
+            break
+    watched.go_back(model, average)
     # An average that no model has come into is the model itself.
     return curves, average.parameters or ([p.detach() for p in parameters] if "average" in spec else [])
 
@@ -504,9 +556,14 @@ class Trained:
         self.tensors |= {f"average.{name}": tensor for name, tensor in zip(names, average)}
 
 
-def twin(spec, layers, model, parts, precision):
+def twin(spec, layers, model, parts, precision, order=None):
     """The job by PyTorch in a precision, from the model's weights; `parts` are inputs and labels to train on, and the
     same to evaluate where some are set aside."""
+    seed, shuffle = spec.get("seed", 0), spec["dataset"].get("shuffle", True)
+
+    @functools.cache
+    def of_epoch(epoch):
+        return philox_peer.order(seed, epoch, len(parts[0])) if shuffle else list(range(len(parts[0])))
 
     def tensor(values):
         return torch.tensor(values, dtype=precision if values.dtype.kind == "f" else torch.int64)
@@ -515,7 +572,7 @@ def twin(spec, layers, model, parts, precision):
     try:
         model = copy.deepcopy(model).to(precision).train()
         inputs, labels, *held_out = (tensor(values) for values in parts)
-        curves, average = train(spec, layers, model, inputs, labels, held_out or None)
+        curves, average = train(spec, layers, model, inputs, labels, held_out, order or of_epoch)
         return Trained(curves, model, average)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -541,11 +598,11 @@ def put_weights(server, name, model):
     assert answer.status_code == 201, answer.text
 
 
-def trained_alike(server, spec, layers, model, parts):
+def trained_alike(server, spec, layers, model, parts, order=None):
     """Trains the job here and there, from the weights of `model`, and asserts the same curves and the same weights."""
     put_weights(server, "drawn", model)
     spec = {**spec, "model": {**spec["model"], "init_from": {"weights": "drawn"}}}
-    exact, near = (twin(spec, layers, model, parts, precision) for precision in (torch.float64, torch.float32))
+    exact, near = (twin(spec, layers, model, parts, precision, order) for precision in (torch.float64, torch.float32))
     job = server.run_job(spec)
     assert_alike(server, job, spec, exact, near)
     return job

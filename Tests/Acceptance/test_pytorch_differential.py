@@ -15,6 +15,7 @@ from conftest import Server
 from philox_peer import split
 from pytorch_draws import (
     activation, average, class_loss, gives_one_rate, maybe, optimizer, penalties, schedule, training, training_of_a_layer,
+    watching,
 )  # fmt: skip
 from pytorch_peer import build, network, put_arrays, trained_alike
 
@@ -132,6 +133,8 @@ def case(number):
     for layer in layers:
         if layer["type"] in ("linear", "conv2d", "residual", "layer_norm", "batch_norm"):
             layer.update(training_of_a_layer(draw, gives_one_rate(moving)))
+    more, ends = watching(draw, dataset.get("validation") != 0) if draw.random() < 0.3 else ({}, {})
+    train |= ends | maybe(draw, 0.4, {"evaluate_every": {"steps": draw.randint(1, 4)}})
     train |= maybe(draw, 0.3, {"stages": draw.randint(1, len(layers) + 1)})
     return kind, shape, classes, {
         "seed": number,
@@ -142,6 +145,7 @@ def case(number):
         "schedule": {**moving, **maybe(draw, 0.3, {"warmup": draw.choice([3, 0.25, 1])})},
         "train": train,
         **maybe(draw, 0.3, {"average": average(draw)}),
+        **more,
     }
 
 

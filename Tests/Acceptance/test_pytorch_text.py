@@ -5,6 +5,7 @@ CAIRN_CASES says how many cases to draw, CAIRN_FIRST_CASE where to begin.
 """
 
 import collections
+import functools
 import math
 import os
 import random
@@ -14,9 +15,11 @@ import numpy as np
 import pytest
 import torch
 
+import philox_peer
 from conftest import Server
 from pytorch_draws import (
     activation, average, class_loss, gives_one_rate, maybe, optimizer, penalties, schedule, training, training_of_a_layer,
+    watching,
 )  # fmt: skip
 from pytorch_peer import layers_of, network, trained_alike
 
@@ -45,10 +48,9 @@ def words(draw, count):
     return "".join(draw.choice(known) + draw.choice([" ", " ", " ", "  ", ". ", "\n"]) for _ in range(count)).strip()
 
 
-def windows(numbers, context):
-    """Examples side by side, and at each place of them the token that follows."""
-    count = (len(numbers) - 1) // context
-    starts = range(0, count * context, context)
+def windows(numbers, context, stride):
+    """Examples that begin at every so many tokens, and at each place of them the token that follows."""
+    starts = range(0, len(numbers) - context, stride)
     inputs, labels = ([numbers[s + k : s + k + context] for s in starts] for k in (0, 1))
     return np.array(inputs), np.array(labels)
 
@@ -132,12 +134,13 @@ def model(draw, vocabulary, outputs, for_tokens):
 
 
 def case(number):
-    """The job of a number, its data set as it is sent, and how PyTorch reads it: (spec, upload, vocabulary, parts)."""
+    """The job of a number, its data set as it is sent, and how PyTorch reads it: (spec, upload, vocabulary, outputs,
+    parts, order)."""
     draw = random.Random(number)
     context = draw.choice([1, 2, 5, 15, 16, 17, 31, 33])
     tokenizer = draw.choice(["char", "char", "word"])
     examples = draw.choice([3, 8, 13])
-    dataset = {"name": "drawn", "shuffle": False, "context": context, "tokenizer": tokenizer, "validation": 0}
+    dataset = {"name": "drawn", "shuffle": draw.random() < 0.5, "context": context, "tokenizer": tokenizer, "validation": 0}
     for_tokens = draw.random() < 0.7
     if for_tokens:
         length = context * examples + draw.randint(1, context)
@@ -145,15 +148,19 @@ def case(number):
         tokens = split(text, tokenizer)
         vocabulary = sorted(set(tokens))
         numbers = [vocabulary.index(token) for token in tokens]
-        parts = windows(numbers, context)
+        end = len(numbers)
+        held = ()
         if draw.random() < 0.4:
             # The last part of the text is set aside.
             dataset["validation"] = 0.3
             end = len(numbers) - max(1, math.floor(0.3 * len(numbers) + 0.5))
             if len(numbers) - end > context and end > context:
-                parts = (*windows(numbers[:end], context), *windows(numbers[end:], context))
+                held = windows(numbers[end:], context, context)
             else:
-                dataset["validation"] = 0
+                dataset["validation"], end = 0, len(numbers)
+        # In a random order examples may begin anywhere.
+        parts = (*windows(numbers[:end], context, 1 if dataset["shuffle"] else context), *held)
+        examples = (end - 1) // context
         upload, outputs = ("format=text", text), len(vocabulary)
     else:
         outputs = draw.choice([2, 3, 5])
@@ -162,6 +169,7 @@ def case(number):
         limit = draw.choice([None, None, 4])
         dataset |= {"vocabulary": limit} if limit else {}
         vocabulary = vocabulary_of_documents(texts, tokenizer, limit)
+        examples = len(texts)
         parts = (np.array([row(text, tokenizer, vocabulary, context) for text in texts]), np.array(labels))
         quoted = ['"' + text.replace('"', '""') + f'",class{label}' for text, label in zip(texts, labels)]
         upload = ("format=csv&label=kind", "text,kind\n" + "\n".join(quoted) + "\n")
@@ -174,17 +182,23 @@ def case(number):
     described = model(draw, len(vocabulary), outputs, for_tokens)
     for layer in described["layers"][:-1] if "preset" not in described else []:
         layer.update(training_of_a_layer(draw, gives_one_rate(moving)))
-    train = training(draw, steps, len(parts[0]))
+    train = training(draw, steps, examples)
+    more, ends = watching(draw, dataset["validation"] != 0) if draw.random() < 0.3 else ({}, {})
     spec = {
+        "seed": number,
         "dataset": dataset,
         "model": described,
         "loss": loss,
         "optimizer": chosen,
         "schedule": {**moving, **maybe(draw, 0.3, {"warmup": draw.choice([3, 0.25, 1])})},
-        "train": {**train, **maybe(draw, 0.5, {"evaluate_every": {"steps": draw.randint(1, 5)}})},
+        "train": {**train, **ends, **maybe(draw, 0.5, {"evaluate_every": {"steps": draw.randint(1, 5)}})},
         **maybe(draw, 0.3, {"average": average(draw)}),
+        **more,
     }
-    return spec, upload, vocabulary, outputs, parts
+    order = None
+    if for_tokens and dataset["shuffle"]:
+        order = functools.cache(lambda epoch: philox_peer.windows(number, epoch, context, end))
+    return spec, upload, vocabulary, outputs, parts, order
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +211,9 @@ def shared(tmp_path_factory):
 @pytest.mark.parametrize("number", range(FIRST, FIRST + CASES))
 @pytest.mark.filterwarnings("ignore")
 def test_a_random_job_on_text_trains_as_in_pytorch(shared, number):
-    spec, (query, body), vocabulary, outputs, parts = case(number)
+    spec, (query, body), vocabulary, outputs, parts, order = case(number)
     torch.manual_seed(number)
     answer = shared.request("PUT", f"/api/v1/datasets/drawn?{query}", data=body.encode())
     assert answer.status_code == 201, answer.text
     layers = layers_of(spec["model"], outputs, for_tokens=parts[1].ndim == 2)
-    trained_alike(shared, spec, layers, network(layers, [spec["dataset"]["context"]], len(vocabulary)), parts)
+    trained_alike(shared, spec, layers, network(layers, [spec["dataset"]["context"]], len(vocabulary)), parts, order)
