@@ -249,12 +249,12 @@ export class LineChart {
 		return timeTicks(low, high, columns, (ms) => format.clock(ms, high - low), -new Date(low).getTimezoneOffset() * 60000);
 	}
 
-	xText(x) {
+	xText(x, bare) {
 		const { axis } = this.look;
 		if (isLength(axis)) return format.duration(x / 1000);
 		if (axis === "time") return format.date(x);
-		if (counts(axis)) return `${axis.replace(/s$/, "")} ${format.count(x)}`;
-		return `${axis.replace("metric:", "")} ${format.value(x)}`;
+		const text = (counts(axis) ? format.count : format.value)(x);
+		return bare ? text : `${axis.replace(/^metric:|(?<=^example)s$/, "")} ${text}`;
 	}
 
 	prepare(canvas, [left, right] = WHOLE) {

@@ -41,7 +41,7 @@ export const button = (look, text, action, properties = {}) => h("button", { typ
 export function heads(...titles) {
 	const cells = titles.map((title) => {
 		const numeric = title.startsWith("#");
-		return h("th", { scope: "col", class: numeric ? "n" : null }, numeric ? title.slice(1) : title);
+		return h("th", { scope: "col", class: numeric && "n" }, numeric ? title.slice(1) : title);
 	});
 	return h("thead", h("tr", cells));
 }

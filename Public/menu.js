@@ -63,7 +63,7 @@ export function ask({ title, content, yes, danger = false, no = "Cancel", check 
 			if (!refusal) dialog.close("yes");
 		} }, h("h2", title), content, wrong,
 		h("div.buttons.end", no && button("quiet", no, () => dialog.close("")),
-			yes && h("button", { class: danger ? "primary danger" : "primary" }, yes))));
+			yes && h(danger ? "button.primary.danger" : "button.primary", yes))));
 		document.body.append(dialog);
 		dialog.showModal();
 	});
@@ -73,7 +73,7 @@ const toasts = document.body.appendChild(h("div.toasts", { role: "status" }));
 
 export function toast(text, { bad = false, action = null } = {}) {
 	const leave = () => note.remove();
-	const note = h("p", { class: bad ? "toast bad" : "toast" }, h("span", text),
+	const note = h(bad ? "p.toast.bad" : "p.toast", h("span", text),
 		action && button("mini", action.text, () => {
 			leave();
 			action.run();

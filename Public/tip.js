@@ -9,7 +9,7 @@ const ROWS = 5;
 const GAP = 16; // px from the pointer
 const ORDERS = { down: (a, b) => b.y - a.y, up: (a, b) => a.y - b.y, name: (a, b) => a.line.name.localeCompare(b.line.name) };
 const STEP = ["step", "after", "at"];
-const wide = () => innerWidth < 560 ? 1 : 3; // how many of these have room
+const wide = (other) => innerWidth < 560 ? +!other : 3; // how many of these have room
 const tip = document.body.appendChild(h("div.tip", { role: "status", hidden: true }));
 let owner = null;
 
@@ -25,7 +25,7 @@ export function showTip(chart, hits) {
 	const row = (hit) => h("tr", { class: hit === hits[0] && hits.length > 1 && "first" },
 		h("td", h("i", { class: `swatch c${hit.line.slot}` })), h("td.name", hit.line.name),
 		cells(chart, hit, smoothed, other).map((text) => h("td.n", text)));
-	const titles = [smoothed && "smooth", "value", ...(group ? ["runs"] : STEP.slice(0, wide())), other].filter(Boolean);
+	const titles = [smoothed && "smooth", "value", ...(group ? ["runs"] : STEP.slice(0, wide(other))), other].filter(Boolean);
 	put(tip, h("table", heads("", "run", ...titles.map((text) => `#${text}`)), h("tbody", sorted.slice(0, ROWS).map(row))),
 		more > 0 && h("p", `${more} more`));
 	tip.hidden = false;
@@ -47,8 +47,8 @@ function cells(chart, { series, trace, i, x, y, raw, smoothed: is }, smoothed, o
 	return [
 		...(smoothed ? [is ? format.value(y) : ""] : []), format.value(raw, 6) + spread,
 		...(trace.runs ? [format.count(trace.runs[i])] : [format.count(series.steps[i]),
-			format.duration((series.times[i] - series.origin[0]) / 1000), format.clock(series.times[i])].slice(0, wide())),
-		...(other ? [chart.xText(x).replace(/^\D+ (?=[\d−-])/, "")] : []),
+			format.duration((series.times[i] - series.origin[0]) / 1000), format.clock(series.times[i])].slice(0, wide(other))),
+		...(other ? [chart.xText(x, true)] : []),
 	];
 }
 

@@ -1190,6 +1190,34 @@ def test_the_tooltip_tells_when_and_the_baseline_stays_in_sight(server, open_pag
     until(lambda: not card(page, "loss").locator("canvas.plot.dim").count(), "still lit")
 
 
+def test_the_tooltip_tells_where_it_is_on_every_axis(server, open_page):
+    record(server, "axes", {"loss": [1 + i % 7 for i in range(200)], "speed": [2.0 * i for i in range(200)]}, {"train.batch_size": 32})
+    page = open_page("#/runs?smooth=0")
+    ready(page)
+    texts = {"examples": "s => format.count(32 * s)", "relative": "s => format.duration(s)", "metric:speed": "s => format.value(2 * s)",
+             "time": f"s => new Date({START} + 1000 * s).toLocaleString(undefined, {{ dateStyle: 'medium', timeStyle: 'medium' }})"}
+    for axis, text in texts.items():
+        page.get_by_label("Horizontal axis").select_option(axis)
+        page.mouse.move(5, 5)
+        page.mouse.move(*at(page, 0.6, 0.4))
+        expect(page.locator(".tip th").last).to_have_text(axis.removeprefix("metric:"))
+        step, *_, told = cells(page)[3:]
+        assert told == page.evaluate(f"async (step) => {{ const format = await import('/format.js'); return ({text})(step); }}", int(step))
+
+
+@pytest.mark.parametrize("axis", ["step", "time"])
+def test_a_tooltip_fits_a_phone(server, open_page, axis):
+    for k in range(3):
+        record(server, f"run {k} with a name that is long", {"loss": [1000.125 * k + (i * 7919 % 101) / 7 for i in range(3000)]})
+    page = open_page(f"#/runs?axis={axis}", viewport=PHONE)
+    ready(page)
+    overlay(page).scroll_into_view_if_needed()
+    page.mouse.move(*at(page, 0.6, 0.4))
+    tip = page.locator(".tip")
+    expect(tip).to_contain_text("…")
+    assert tip.evaluate("element => element.scrollWidth <= element.clientWidth")
+
+
 def test_runs_that_are_shown_differ_in_colour(server, open_page):
     for k in range(6):
         record(server, f"run {k}", {"loss": [k] * 5})
@@ -1636,9 +1664,10 @@ def test_what_opens_over_charts_is_readable(server, open_page, scheme, viewport)
         page.screenshot(path=SHOTS / f"charts-{what}-{look}.png")
         assert page.evaluate(CONTRAST) == [], what
         assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], what
-        for box in page.locator(".tip:visible, .menu:visible, dialog:visible").all():
-            box = box.bounding_box()
+        for floating in page.locator(".tip:visible, .menu:visible, dialog:visible").all():
+            box = floating.bounding_box()
             assert box["x"] >= 0 and box["x"] + box["width"] <= viewport["width"], what
+            assert floating.evaluate("element => element.scrollWidth <= element.clientWidth"), f"{what}: cut off"
 
     page.mouse.move(*at(page, 0.4, 0.4, "train/loss"))
     shown("tip")
