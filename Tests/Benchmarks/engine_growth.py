@@ -1,7 +1,7 @@
 """How the engine's cost grows: python Tests/Benchmarks/engine_growth.py [growth] [together] [memory]
 
 growth: the time of a step as batch, width and depth grow from 1x to 64x; the last column is the time for one unit of work
-relative to the largest job, which stays near 1 where cost is linear. together: two jobs of one thread at once, in work
+relative to the largest job, which stays near 1 where cost is linear; with CAIRN_PLOT=FILE drawn as well. together: two jobs of one thread at once, in work
 per second relative to one alone. memory: what a large job holds more than a small one, beside what their dry runs said.
 """
 
@@ -62,11 +62,29 @@ def growth():
         "depth": [(f, spec(mlp(256, f), 64, max(20, 1000 // f))) for f in factors],
     }
     print("| what grows | factor | µs a step | per unit, of the largest |\n| --- | --- | --- | --- |")
+    measured = {}
     for name, jobs in rows.items():
-        times = [(work, step_time(job)) for work, job in jobs]
+        times = measured[name] = [(work, step_time(job)) for work, job in jobs]
         last = times[-1][1] / times[-1][0]
         for factor, (work, time_) in zip(factors, times):
             print(f"| {name} | {factor} | {time_:.0f} | {time_ / work / last:.2f} |", flush=True)
+    if "CAIRN_PLOT" in os.environ:
+        plot(measured, os.environ["CAIRN_PLOT"])
+
+
+def plot(measured, path):
+    """Time over work, both logarithmic and relative to the largest job; linear cost is the grey diagonal."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 5), layout="constrained")
+    least = min(times[0][0] / times[-1][0] for times in measured.values())
+    axes.loglog([least, 1], [least, 1], color="0.7", label="linear")
+    for name, times in measured.items():
+        work, time_ = times[-1]
+        axes.loglog([w / work for w, _ in times], [t / time_ for _, t in times], marker="o", label=name)
+    axes.set(xlabel="work, relative to the largest job", ylabel="time of a step, relative to the largest job")
+    axes.legend()
+    figure.savefig(path)
 
 
 def together():
