@@ -1,8 +1,9 @@
 """How the engine's cost grows: python Tests/Benchmarks/engine_growth.py [growth] [together] [memory]
 
-growth: the time of a step as batch, width and depth grow from 1x to 64x; the last column is the time for one unit of work
-relative to the largest job, which stays near 1 where cost is linear; with CAIRN_PLOT=FILE drawn as well. together: two jobs of one thread at once, in work
-per second relative to one alone. memory: what a large job holds more than a small one, beside what their dry runs said.
+growth: the time of a step as batch, width and depth grow from 1x to 64x; the last column is the time for one unit of
+work relative to the largest job, which stays near 1 where cost is linear; with CAIRN_PLOT=FILE drawn as well.
+together: two jobs of one thread at once, in work per second relative to one alone.
+memory: what a large job holds more than a small one, beside what their dry runs said.
 """
 
 import json
