@@ -160,6 +160,14 @@ def server(servers):
     return servers()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One server for all tests of a module."""
+    server = Server(tmp_path_factory.mktemp("shared"))
+    yield server
+    assert server.stop() == 0
+
+
 def cairn(*words, **options):
     """Runs one command of the program to its end."""
     options.setdefault("timeout", 120)

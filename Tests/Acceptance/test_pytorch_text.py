@@ -16,7 +16,6 @@ import pytest
 import torch
 
 import philox_peer
-from conftest import Server
 from pytorch_draws import (
     activation, average, class_loss, gives_one_rate, maybe, optimizer, penalties, schedule, training, training_of_a_layer,
     watching,
@@ -199,13 +198,6 @@ def case(number):
     if for_tokens and dataset["shuffle"]:
         order = functools.cache(lambda epoch: philox_peer.windows(number, epoch, context, end))
     return spec, upload, vocabulary, outputs, parts, order
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("differential"))
-    yield server
-    assert server.stop() == 0
 
 
 @pytest.mark.parametrize("number", range(FIRST, FIRST + CASES))
