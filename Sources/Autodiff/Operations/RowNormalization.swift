@@ -102,6 +102,6 @@ struct RowNormalizationParameterGradients: Operation {
     emitter.add(
       Instruction(
         .normalizeRowsParameterGradients, step.inputs + step.outputs, sizes: [x.rows, x.stride],
-        split: Split(x.stride, unit: 32, nanoseconds: x.floats / 4)))
+        split: Split(x.stride, unit: 32, nanoseconds: x.floats / 8)))
   }
 }
